@@ -1,0 +1,16 @@
+//! The algorithms of the omendb learned index, without PostgreSQL.
+//!
+//! Pages are read and written as 8192-byte arrays through a [`store::Store`], so that the same code
+//! runs on PostgreSQL's shared buffers and on an in-memory store with a log and crash points.
+//! The tree of pages is the truth; the model only says where to look first.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod error;
+pub mod key;
+pub mod page;
+pub mod store;
+
+pub use error::{Error, Result};
+pub use key::Entry;
+pub use page::{Block, Page};
