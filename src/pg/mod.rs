@@ -1,0 +1,3 @@
+//! PostgreSQL's values and macros in terms of the core.
+
+pub mod key;
