@@ -10,8 +10,8 @@ use pgrx::prelude::*;
 
 use crate::error::{OrRaise, internal, raise};
 use crate::options;
-use crate::pg::ffi;
 use crate::pg::column::{self, column, descriptor};
+use crate::pg::ffi;
 use crate::pg::key::{Key, KeyColumn, WORDS};
 use crate::spill::Spill;
 use crate::storage::{Bulk, Relation};
@@ -251,13 +251,20 @@ fn out_of_memory() -> ! {
 #[pg_guard]
 pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
     // SAFETY: the index stays open.
-    let (column, fill, store) =
-        unsafe { (column(index), options::fill(index), Relation::init_fork(index)) };
+    let (column, fill, store) = unsafe {
+        (
+            column(index),
+            options::fill(index),
+            Relation::init_fork(index),
+        )
+    };
     for (block, page) in empty_index::<WORDS>(fill, descriptor(&column)) {
         let mut write = store.extend();
         if write.block() != block {
             internal(index, "its INIT fork already contains data");
         }
-        store.commit(&mut [(&mut write, Change::Image(page))]).or_raise(index);
+        store
+            .commit(&mut [(&mut write, Change::Image(page))])
+            .or_raise(index);
     }
 }

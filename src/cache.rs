@@ -43,8 +43,14 @@ pub fn tree(store: &Relation) -> Tree<'_, Relation, WORDS> {
             cached = load(store);
         }
         let (header, bytes) = (&*cached, cached.add(1).cast::<u8>());
-        let length = if header.magic == MAGIC { header.length as usize } else { 0 };
-        let hint = u8::try_from(header.level).ok().map(|level| (header.root, level));
+        let length = if header.magic == MAGIC {
+            header.length as usize
+        } else {
+            0
+        };
+        let hint = u8::try_from(header.level)
+            .ok()
+            .map(|level| (header.root, level));
         let tree = if length == 0 {
             Tree::new(store)
         } else {
@@ -95,7 +101,9 @@ pub fn review(rel: pg_sys::Relation) {
 unsafe fn load(store: &Relation) -> *mut Header {
     let rel = store.raw();
     let model = Tree::<_, WORDS>::new(store).load_model().or_raise(rel);
-    let model = model.filter(|bytes| bytes.len() <= LIMIT).unwrap_or_default();
+    let model = model
+        .filter(|bytes| bytes.len() <= LIMIT)
+        .unwrap_or_default();
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
     // relcache entry has a context of its own for such things.
     unsafe {

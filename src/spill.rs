@@ -19,10 +19,7 @@ impl Spill {
         // SAFETY: the type cache knows the order of a built-in type, and tuplesort allocates in
         // contexts of its own below the current one.
         unsafe {
-            let uuid = pg_sys::lookup_type_cache(
-                pg_sys::UUIDOID,
-                pg_sys::TYPECACHE_LT_OPR as i32,
-            );
+            let uuid = pg_sys::lookup_type_cache(pg_sys::UUIDOID, pg_sys::TYPECACHE_LT_OPR as i32);
             Self(pg_sys::tuplesort_begin_datum(
                 pg_sys::UUIDOID,
                 (*uuid).lt_opr,

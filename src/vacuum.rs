@@ -148,6 +148,9 @@ fn count(store: &Relation) -> learned::Result<Counted> {
 /// Whether the model knows too few of the leaves.
 fn is_due(tree: &Tree<'_, Relation, WORDS>, leaves: u64) -> learned::Result<bool> {
     let bytes = tree.load_model()?;
-    let known = bytes.as_deref().and_then(Model::open).map_or(0, |model| model.leaves());
+    let known = bytes
+        .as_deref()
+        .and_then(Model::open)
+        .map_or(0, |model| model.leaves());
     Ok(leaves > 1 && leaves > u64::from(known) + u64::from(known) / 10)
 }

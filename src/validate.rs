@@ -137,24 +137,32 @@ fn class_of(class: Oid) -> Option<(Oid, Oid)> {
 fn operators(family: Oid) -> Vec<Member> {
     // SAFETY: tuples of this cache are rows of pg_amop.
     unsafe {
-        members(Cache::AMOPSTRATEGY, family, |form: &pg_sys::FormData_pg_amop| Member {
-            object: form.amopopr,
-            number: form.amopstrategy,
-            types: (form.amoplefttype.to_u32(), form.amoprighttype.to_u32()),
-            plain: form.amoppurpose as u8 == b's' && form.amopsortfamily == pg_sys::InvalidOid,
-        })
+        members(
+            Cache::AMOPSTRATEGY,
+            family,
+            |form: &pg_sys::FormData_pg_amop| Member {
+                object: form.amopopr,
+                number: form.amopstrategy,
+                types: (form.amoplefttype.to_u32(), form.amoprighttype.to_u32()),
+                plain: form.amoppurpose as u8 == b's' && form.amopsortfamily == pg_sys::InvalidOid,
+            },
+        )
     }
 }
 
 fn functions(family: Oid) -> Vec<Member> {
     // SAFETY: tuples of this cache are rows of pg_amproc.
     unsafe {
-        members(Cache::AMPROCNUM, family, |form: &pg_sys::FormData_pg_amproc| Member {
-            object: form.amproc,
-            number: form.amprocnum,
-            types: (form.amproclefttype.to_u32(), form.amprocrighttype.to_u32()),
-            plain: true,
-        })
+        members(
+            Cache::AMPROCNUM,
+            family,
+            |form: &pg_sys::FormData_pg_amproc| Member {
+                object: form.amproc,
+                number: form.amprocnum,
+                types: (form.amproclefttype.to_u32(), form.amprocrighttype.to_u32()),
+                plain: true,
+            },
+        )
     }
 }
 
@@ -184,5 +192,7 @@ unsafe fn members<Form>(
 
 fn type_name(oid: Oid) -> String {
     // SAFETY: returns a C string for any OID.
-    unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }
+        .to_string_lossy()
+        .into_owned()
 }

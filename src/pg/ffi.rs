@@ -53,8 +53,7 @@ pub unsafe fn relation_needs_wal(rel: pg_sys::Relation) -> bool {
         let first_file = (*rel).rd_firstRelfilelocatorSubid;
         permanent
             && (pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32
-                || ((*rel).rd_createSubid == NO_SUBTRANSACTION
-                    && first_file == NO_SUBTRANSACTION))
+                || ((*rel).rd_createSubid == NO_SUBTRANSACTION && first_file == NO_SUBTRANSACTION))
     }
 }
 
@@ -121,7 +120,9 @@ pub unsafe fn table_index_build_scan(
         let sync = !scan.is_null();
         let all = pg_sys::InvalidBlockNumber;
         pg_guard_ffi_boundary(|| {
-            routine(heap, index, info, sync, false, progress, 0, all, callback, state, scan)
+            routine(
+                heap, index, info, sync, false, progress, 0, all, callback, state, scan,
+            )
         })
     }
 }

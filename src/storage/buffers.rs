@@ -57,10 +57,7 @@ impl Relation {
     ///
     /// # Safety
     /// As for [`Relation::new`]; `strategy` is null or lives as long.
-    pub unsafe fn vacuum(
-        rel: pg_sys::Relation,
-        strategy: pg_sys::BufferAccessStrategy,
-    ) -> Self {
+    pub unsafe fn vacuum(rel: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
         Self {
             strategy,
             vacuum: true,
@@ -86,9 +83,7 @@ impl Relation {
             return Err(Error::corrupted(block, "reference to no block"));
         }
         // SAFETY: the relation is open (contract of new).
-        Ok(unsafe {
-            pg_sys::ReadBufferExtended(self.rel, self.fork, block, mode, self.strategy)
-        })
+        Ok(unsafe { pg_sys::ReadBufferExtended(self.rel, self.fork, block, mode, self.strategy) })
     }
 
     /// Pins and locks a block; `take` is LockBuffer or LockBufferForCleanup on a pinned buffer.

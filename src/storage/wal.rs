@@ -105,7 +105,8 @@ impl Staged {
                 while from < end {
                     let at = usize::from(from.cast::<u16>().read_unaligned());
                     let len = usize::from(from.add(2).cast::<u16>().read_unaligned());
-                    from.add(SPAN).copy_to_nonoverlapping(self.page.add(at), len);
+                    from.add(SPAN)
+                        .copy_to_nonoverlapping(self.page.add(at), len);
                     from = from.add(SPAN + len);
                 }
             }
@@ -169,7 +170,9 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Vec<u8>) -> Result<Stag
             push(bytes, FIELDS.start, &header[FIELDS]);
             // The old hole is zero already. What else of the new one needs zeroing, as redo does?
             let (lower, upper) = new;
-            let touched = patch.spans().any(|(at, s)| at < upper && lower < at + s.len());
+            let touched = patch
+                .spans()
+                .any(|(at, s)| at < upper && lower < at + s.len());
             let zero = if touched || old.1 <= lower || upper <= old.0 {
                 [new, (0, 0)]
             } else {

@@ -16,6 +16,7 @@ pub mod mem;
 pub mod meta;
 pub mod model;
 pub mod page;
+pub mod sort;
 pub mod store;
 pub mod tree;
 
