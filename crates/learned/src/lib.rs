@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod key;
+pub mod model;
 pub mod page;
 pub mod store;
 
