@@ -247,9 +247,16 @@ impl Stage<'_> {
     /// The segment of `x`: the last that begins at or below it, looked for from `from` up to `to`.
     #[inline(always)]
     fn find(&self, x: u64, from: usize, to: usize) -> Option<usize> {
-        let to = to.min(self.keys.len());
+        let len = self.keys.len();
+        let to = to.min(len);
         let from = from.min(to.checked_sub(1)?);
-        let i = from + last_at_or_below(self.keys.get(from..to)?, x);
+        let i = if to - from <= WINDOW && len >= WINDOW {
+            // More keys than asked for do no harm.
+            let from = from.min(len - WINDOW);
+            from + at_or_below(self.keys.get(from..)?.first_chunk()?, x).saturating_sub(1)
+        } else {
+            from + last_at_or_below(self.keys.get(from..to)?, x)
+        };
         let key = |i: usize| self.keys.get(i).map(|k| u64::from_le_bytes(*k));
         let here = i == 0 || key(i)? <= x;
         let next = key(i + 1).is_none_or(|k| x < k);
@@ -268,6 +275,17 @@ impl Stage<'_> {
     }
 }
 
+/// Keys compared at once: as many as the bounds of an upper stage leave, or nearly.
+const WINDOW: usize = 8;
+
+/// How many keys are at or below `x`. Without branches or steps that wait for each other.
+#[inline(always)]
+fn at_or_below(keys: &[[u8; KEY]; WINDOW], x: u64) -> usize {
+    keys.iter()
+        .map(|k| usize::from(u64::from_le_bytes(*k) <= x))
+        .sum()
+}
+
 /// Index of the last key at or below `x`; 0 if there is none. The number of steps
 /// depends on the length alone and each is a conditional move, since branches here are
 /// unpredictable.
@@ -277,10 +295,8 @@ fn last_at_or_below(keys: &[[u8; KEY]], x: u64) -> usize {
     let mut len = keys.len();
     while len > 1 {
         let half = len / 2;
-        let below = keys
-            .get(at + half)
-            .is_some_and(|k| u64::from_le_bytes(*k) <= x);
-        at = std::hint::select_unpredictable(below, at + half, at);
+        let key = keys.get(at + half).map_or(u64::MAX, |k| u64::from_le_bytes(*k));
+        at = std::hint::select_unpredictable(key <= x, at + half, at);
         len -= half;
     }
     at

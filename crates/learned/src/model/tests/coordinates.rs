@@ -73,7 +73,8 @@ fn small_ranges_are_distinguished() {
 fn extreme_words_do_not_stretch_the_range() {
     let keys = [[1, 100], [2, u64::MAX], [0, 120]];
     let axes = axes(keys.iter());
-    assert_eq!((axes[0].min, axes[0].max), (1, 2));
+    // Here 0 is close to the rest.
+    assert_eq!((axes[0].min, axes[0].max), (0, 2));
     assert_eq!((axes[1].min, axes[1].max), (100, 120));
 }
 
