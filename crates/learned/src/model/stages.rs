@@ -9,7 +9,7 @@ pub const WIDEST: u32 = 4;
 
 /// Tolerance of the stages above the last, in positions. Each position more widens the search
 /// in the first coordinates by two; each less makes the stage longer.
-const UPPER: i64 = 3;
+const UPPER: i64 = 2;
 
 /// Added to intercepts, in positions: an error far below one key's distance, far above the
 /// rounding error, so that a line through the points does not fall just short of them.

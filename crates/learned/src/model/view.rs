@@ -253,7 +253,7 @@ impl Stage<'_> {
         let i = if to - from <= WINDOW && len >= WINDOW {
             // More keys than asked for do no harm.
             let from = from.min(len - WINDOW);
-            from + at_or_below(self.keys.get(from..)?.first_chunk()?, x).saturating_sub(1)
+            from + last_of_window(self.keys.get(from..)?.first_chunk()?, x)
         } else {
             from + last_at_or_below(self.keys.get(from..to)?, x)
         };
@@ -278,12 +278,14 @@ impl Stage<'_> {
 /// Keys compared at once: as many as the bounds of an upper stage leave, or nearly.
 const WINDOW: usize = 8;
 
-/// How many keys are at or below `x`. Without branches or steps that wait for each other.
+/// Index of the last key at or below `x`; 0 if there is none. Always the same three steps.
 #[inline(always)]
-fn at_or_below(keys: &[[u8; KEY]; WINDOW], x: u64) -> usize {
-    keys.iter()
-        .map(|k| usize::from(u64::from_le_bytes(*k) <= x))
-        .sum()
+fn last_of_window(keys: &[[u8; KEY]; WINDOW], x: u64) -> usize {
+    let step = |at: usize, width: usize| {
+        let key = u64::from_le_bytes(keys[(at + width) & (WINDOW - 1)]);
+        at + width * usize::from(key <= x)
+    };
+    step(step(step(0, 4), 2), 1)
 }
 
 /// Index of the last key at or below `x`; 0 if there is none. The number of steps
