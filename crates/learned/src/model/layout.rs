@@ -6,9 +6,11 @@
 //!   16  length of all of it u32, leaves u32
 //!   24  block of leaf 0 u32, offset of the directory u32 (0: leaf j is block of leaf 0 + j)
 //!   32  report: offset u32, length u32
-//!   40  offset of the axes u32 (0: one word, which is the coordinate), reserved u32
+//!   40  offset of the axes u32 (0: one word, which is the coordinate)
+//!   44  the last stage is exact u8 (0 or 1), its bound below u8, reserved u16
 //!   48  stages, root first: 10 x (offset u32, segments u32)
 //!  128  stages: first coordinates (8 bytes each) of all segments, then their lines (24 bytes each)
+//!       (an exact last stage: first coordinates of all leaves, no lines)
 //!       axes: 40 bytes a word
 //!       directory: a u32 block a leaf
 //!       report
@@ -61,6 +63,8 @@ pub mod head {
     pub const REPORT_LENGTH: usize = 36;
     /// Offset of the axes.
     pub const AXES: usize = 40;
+    /// Whether the last stage is exact; its bound below.
+    pub const EXACT: usize = 44;
     /// The table of stages.
     pub const TABLE: usize = 48;
 }

@@ -21,7 +21,9 @@ pub struct Report {
     pub stages: Vec<u64>,
     /// Segments of the last stage whose keys are searched in the tree.
     pub searched: u64,
-    /// Tolerance of the last stage's fit, in leaves.
+    /// Whether each leaf has a segment of its own, the data being too irregular for lines.
+    pub exact: bool,
+    /// Tolerance of the last stage's fit, in leaves; 0 for an exact one.
     pub epsilon: f64,
     /// Fitted points by the distance between line and point: `histogram[0]` counts those below
     /// 1/64 leaf, `histogram[i]` those from 2^(i-7) to 2^(i-6) leaves; the last has all the rest.

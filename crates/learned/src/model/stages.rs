@@ -87,23 +87,33 @@ pub fn leaves(steps: &[Step], tolerance: i64, limit: usize) -> Option<Vec<Piece>
     (pieces.len() <= limit).then_some(pieces)
 }
 
-/// The stages above a stage, root first, that one included.
-pub fn pile(last: Vec<Piece>) -> Vec<Vec<Piece>> {
-    let mut stages = vec![last];
-    while let Some(below) = stages.last().filter(|s| s.len() > ROOT)
-        && stages.len() < STAGES
-    {
-        let steps: Vec<Step> = (0u32..)
-            .zip(below)
-            .map(|(i, piece)| Step::sharp(piece.0, i))
-            .collect();
-        let Some(above) = cut(&steps, UPPER * UNIT, Aim::Middle, usize::MAX, None) else {
+/// The stages above one of `count` segments or leaves, root first; `steps` is the position within that stage as a
+/// function of the coordinate.
+pub fn above(mut steps: Vec<Step>, mut count: usize) -> Vec<Vec<Piece>> {
+    let mut stages = Vec::new();
+    while count > ROOT && stages.len() < STAGES - 1 {
+        let (leftmost, rest) = steps.split_at(steps.len().min(1));
+        let end = rest.first().map(|s| s.x);
+        let tolerance = UPPER * UNIT;
+        let (Some(mut stage), Some(rest)) = (
+            cut(leftmost, tolerance, Aim::Middle, usize::MAX, end),
+            cut(rest, tolerance, Aim::Middle, usize::MAX, None),
+        ) else {
             break;
         };
-        stages.push(above);
+        stage.extend(rest);
+        steps = positions(&stage);
+        count = stage.len();
+        stages.push(stage);
     }
     stages.reverse();
     stages
+}
+
+/// The segment of a stage as a function of the coordinate.
+pub fn positions(stage: &[Piece]) -> Vec<Step> {
+    let numbered = (0u32..).zip(stage);
+    numbered.map(|(i, piece)| Step::sharp(piece.0, i)).collect()
 }
 
 /// Cuts the steps into the fewest lines, as long as those are not above `limit`. `end` is the coordinate after

@@ -6,7 +6,7 @@ use super::coordinate::{self, Axis};
 use super::fit::UNIT;
 use super::layout::{HEAD, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, head};
 use super::report::Report;
-use super::stages::{self, Piece, Step};
+use super::stages::{self, Piece, Step, WIDEST};
 use crate::key::Entry;
 use crate::page::Block;
 
@@ -15,6 +15,15 @@ use crate::page::Block;
 const TIGHTEST: i64 = UNIT / 32;
 /// Last tolerance tried: with 64 leaves each line covers at least 128 points.
 const LOOSEST: i64 = 64 * UNIT;
+
+/// The last stage.
+enum Last {
+    /// Lines within a tolerance.
+    Lines(i64, Vec<Piece>),
+    /// The coordinate where each leaf begins. Where several leaves share one the last of them is
+    /// found; the true leaf is at most `below` to its left.
+    Leaves { begins: Vec<u64>, below: u8 },
+}
 
 /// Collects the leaves of an index in key order, then fits a model to them.
 ///
@@ -52,28 +61,40 @@ impl<const W: usize> Training<W> {
         let begun = Instant::now();
         // The leftmost fence is minus infinity, not an observation.
         let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
-        let steps = self.steps(&axes);
-        let (tolerance, last) = self.last_stage(&steps);
+        let (steps, begins) = self.steps(&axes);
+        let last = self.last_stage(&steps, begins);
         let mut report = Report {
             trained_micros: now_micros,
-            nanoseconds: 0,
             points: self.points.len() as u64,
             fitted: steps.len() as u64,
-            stages: Vec::new(),
-            searched: last
-                .iter()
-                .filter(|(_, l)| l.flags & SEARCH_TREE != 0)
-                .count() as u64,
-            epsilon: tolerance as f64 / UNIT as f64,
-            histogram: stages::histogram(&last, &steps),
+            exact: matches!(last, Last::Leaves { .. }),
+            ..Report::default()
         };
-        let stages = if last.is_empty() {
-            Vec::new()
-        } else {
-            stages::pile(last)
+        let mut exact = None;
+        let stages = match last {
+            Last::Lines(tolerance, lines) => {
+                let wide = lines.iter().filter(|(_, l)| l.flags & SEARCH_TREE != 0);
+                report.searched = wide.count() as u64;
+                report.epsilon = tolerance as f64 / UNIT as f64;
+                report.histogram = stages::histogram(&lines, &steps);
+                let mut stages = stages::above(stages::positions(&lines), lines.len());
+                if !lines.is_empty() {
+                    stages.push(lines);
+                }
+                stages
+            }
+            Last::Leaves { begins, below } => {
+                report.histogram[0] = report.fitted;
+                let steps = steps.iter().map(|s| Step::sharp(s.x, s.hi)).collect();
+                let count = begins.len();
+                exact = Some((begins, below));
+                stages::above(steps, count)
+            }
         };
-        report.stages = stages.iter().map(|s| s.len() as u64).collect();
-        let mut bytes = self.serialize(generation, &axes, &stages);
+        let leaves = exact.as_ref().map(|(begins, _)| begins.len());
+        let counts = stages.iter().map(Vec::len).chain(leaves);
+        report.stages = counts.map(|n| n as u64).collect();
+        let mut bytes = self.serialize(generation, &axes, &stages, exact);
         report.nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let report = report.encode();
         let at = bytes.len();
@@ -85,12 +106,14 @@ impl<const W: usize> Training<W> {
         bytes
     }
 
-    /// The leaf of a key as a function of its coordinate.
-    fn steps(&self, axes: &[Axis]) -> Vec<Step> {
+    /// The leaf of a key as a function of its coordinate, and the coordinate where each leaf begins.
+    fn steps(&self, axes: &[Axis]) -> (Vec<Step>, Vec<u64>) {
+        let mut begins = Vec::with_capacity(self.points.len());
         let mut steps: Vec<Step> = Vec::with_capacity(self.points.len());
         for (j, (low, _)) in (0u32..).zip(&self.points) {
             let Some(&prev) = steps.last() else {
                 steps.push(Step::sharp(0, 0));
+                begins.push(0);
                 continue;
             };
             let x = coordinate::coordinate(axes.iter().copied(), &low.key);
@@ -100,11 +123,13 @@ impl<const W: usize> Training<W> {
                 // earlier, and only greater keys come here.
                 match x.checked_add(1) {
                     Some(x) => x,
-                    None => continue,
+                    // No key comes here, nor to the leaves after it.
+                    None => break,
                 }
             } else {
                 x
             };
+            begins.push(x.max(prev.x));
             if x < prev.x {
                 continue;
             }
@@ -132,24 +157,40 @@ impl<const W: usize> Training<W> {
         {
             steps.push(Step::sharp(x, prev.hi));
         }
-        steps
+        (steps, begins)
     }
 
-    /// The last stage with the least tolerance that leaves the model small: three leaves a segment are
-    /// 11 bytes a leaf of 8 KB.
-    fn last_stage(&self, steps: &[Step]) -> (i64, Vec<Piece>) {
-        let mut tolerance = TIGHTEST;
+    /// Lines within the least tolerance as long as they are smaller than the leaves' own first
+    /// coordinates: four leaves a segment of 32 bytes. Else those coordinates, which are exact and
+    /// 0.1 % of the leaves. Only where many leaves share a coordinate neither will do, and lines
+    /// are made coarser.
+    fn last_stage(&self, steps: &[Step], begins: Vec<u64>) -> Last {
+        let limit = 8 + self.points.len() / 4;
+        if let Some(lines) = stages::leaves(steps, TIGHTEST, limit) {
+            return Last::Lines(TIGHTEST, lines);
+        }
+        let below = steps.iter().map(|s| s.hi - s.lo).max().unwrap_or(0);
+        if let Some(below) = u8::try_from(below).ok().filter(|&b| u32::from(b) <= WIDEST) {
+            return Last::Leaves { begins, below };
+        }
+        let mut tolerance = 2 * TIGHTEST;
         while tolerance < LOOSEST {
-            if let Some(pieces) = stages::leaves(steps, tolerance, 8 + self.points.len() / 3) {
-                return (tolerance, pieces);
+            if let Some(lines) = stages::leaves(steps, tolerance, limit) {
+                return Last::Lines(tolerance, lines);
             }
             tolerance *= 2;
         }
-        let pieces = stages::leaves(steps, LOOSEST, usize::MAX);
-        (LOOSEST, pieces.unwrap_or_default())
+        let lines = stages::leaves(steps, LOOSEST, usize::MAX);
+        Last::Lines(LOOSEST, lines.unwrap_or_default())
     }
 
-    fn serialize(&self, generation: u64, axes: &[Axis], stages: &[Vec<Piece>]) -> Vec<u8> {
+    fn serialize(
+        &self,
+        generation: u64,
+        axes: &[Axis],
+        stages: &[Vec<Piece>],
+        exact: Option<(Vec<u64>, u8)>,
+    ) -> Vec<u8> {
         let segments: usize = stages.iter().map(Vec::len).sum();
         let mut bytes = vec![0; HEAD];
         bytes.reserve(segments * SEGMENT + self.points.len() * 4 + 512);
@@ -163,6 +204,15 @@ impl<const W: usize> Training<W> {
             for (_, line) in stage {
                 line.write(&mut bytes);
             }
+        }
+        let mut count = stages.len().min(STAGES);
+        if let Some((begins, below)) = exact {
+            let at = bytes.len();
+            set(&mut bytes, head::TABLE + 8 * count, at);
+            set(&mut bytes, head::TABLE + 8 * count + 4, begins.len());
+            bytes.extend(begins.iter().flat_map(|x| x.to_le_bytes()));
+            put(&mut bytes, head::EXACT, &[1, below]);
+            count += 1;
         }
         if !axes.is_empty() {
             let at = bytes.len();
@@ -180,11 +230,7 @@ impl<const W: usize> Training<W> {
         }
         put(&mut bytes, head::MAGIC, &MAGIC.to_le_bytes());
         put(&mut bytes, head::VERSION, &VERSION.to_le_bytes());
-        put(
-            &mut bytes,
-            head::WORDS,
-            &[W as u8, stages.len().min(STAGES) as u8],
-        );
+        put(&mut bytes, head::WORDS, &[W as u8, count as u8]);
         put(&mut bytes, head::GENERATION, &generation.to_le_bytes());
         set(&mut bytes, head::LEAVES, self.points.len());
         put(&mut bytes, head::FIRST_BLOCK, &first.to_le_bytes());

@@ -74,7 +74,7 @@ impl<'a> Model<'a> {
             && model.stages() <= STAGES
             && (0..model.stages()).all(|i| {
                 let (at, count) = model.stage_at(i);
-                fits(at, count.saturating_mul(SEGMENT))
+                fits(at, count.saturating_mul(model.segment_bytes(i)))
             })
             && (model.words() == 1 || fits(model.at(head::AXES), model.words() * AXIS))
             && (model.at(head::DIRECTORY) == 0
@@ -136,10 +136,22 @@ impl<'a> Model<'a> {
         )
     }
 
+    /// Whether stage `i` has first coordinates only: one for each leaf.
+    #[inline(always)]
+    fn is_exact(&self, i: usize) -> bool {
+        i + 1 == self.stages() && field::<1, HEAD>(self.head, head::EXACT)[0] != 0
+    }
+
+    #[inline(always)]
+    fn segment_bytes(&self, i: usize) -> usize {
+        if self.is_exact(i) { KEY } else { SEGMENT }
+    }
+
     #[inline(always)]
     fn stage(&self, i: usize) -> Option<Stage<'a>> {
         let (at, count) = self.stage_at(i);
-        let all = self.bytes.get(at..)?.get(..count.checked_mul(SEGMENT)?)?;
+        let all = self.bytes.get(at..)?;
+        let all = all.get(..count.checked_mul(self.segment_bytes(i))?)?;
         let (keys, lines) = all.split_at_checked(count * KEY)?;
         Some(Stage {
             keys: keys.as_chunks().0,
@@ -154,7 +166,7 @@ impl<'a> Model<'a> {
         if W != self.words() {
             return None;
         }
-        let (_, line, ordinal) = self.locate(self.coordinate(key))?;
+        let (line, ordinal) = self.locate(self.coordinate(key))?;
         if line.flags & SEARCH_TREE != 0 {
             return None;
         }
@@ -167,19 +179,33 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// The last stage's segment of a coordinate, and its guess.
+    /// What a line would be that covers this leaf alone.
     #[inline(always)]
-    fn locate(&self, x: u64) -> Option<(usize, Line, u32)> {
+    fn exact_line(&self, ordinal: usize) -> Line {
+        Line {
+            first: ordinal as u32,
+            covered: 1,
+            below: field::<2, HEAD>(self.head, head::EXACT)[1],
+            ..Line::default()
+        }
+    }
+
+    /// The last stage's line for a coordinate, and its guess.
+    #[inline(always)]
+    fn locate(&self, x: u64) -> Option<(Line, u32)> {
         let stages = self.stages();
         let (mut from, mut to) = (0, usize::MAX);
         for i in 0..stages {
             let stage = self.stage(i)?;
             let segment = stage.find(x, from, to)?;
+            if self.is_exact(i) {
+                return Some((self.exact_line(segment), segment as u32));
+            }
             let line = Line::read(stage.lines.get(segment)?);
             let first = u64::from_le_bytes(*stage.keys.get(segment)?);
             let guess = line.guess(x.saturating_sub(first));
             if i + 1 == stages {
-                return Some((segment, line, guess));
+                return Some((line, guess));
             }
             from = (guess as usize).saturating_sub(line.below.into());
             to = (guess as usize) + usize::from(line.above) + 1;
@@ -190,7 +216,6 @@ impl<'a> Model<'a> {
     /// The line that a key's prediction comes from, and its guess, nothing clamped or left out.
     pub(super) fn raw<const W: usize>(&self, key: &[u64; W]) -> Option<(Line, u32)> {
         self.locate(self.coordinate(key))
-            .map(|(_, line, guess)| (line, guess))
     }
 
     /// The block of a leaf; None beyond the leaves.
@@ -222,10 +247,16 @@ impl<'a> Model<'a> {
         if stage >= self.stages() {
             return None;
         }
+        let exact = self.is_exact(stage);
         let stage = self.stage(stage)?;
-        let line = Line::read(stage.lines.get(i)?);
+        let first_x = u64::from_le_bytes(*stage.keys.get(i)?);
+        let line = if exact {
+            self.exact_line(i)
+        } else {
+            Line::read(stage.lines.get(i)?)
+        };
         Some(Segment {
-            first_x: u64::from_le_bytes(*stage.keys.get(i)?),
+            first_x,
             slope: line.slope,
             intercept: line.intercept.into(),
             first: line.first,
@@ -297,7 +328,9 @@ fn last_at_or_below(keys: &[[u8; KEY]], x: u64) -> usize {
     let mut len = keys.len();
     while len > 1 {
         let half = len / 2;
-        let key = keys.get(at + half).map_or(u64::MAX, |k| u64::from_le_bytes(*k));
+        let key = keys
+            .get(at + half)
+            .map_or(u64::MAX, |k| u64::from_le_bytes(*k));
         at = std::hint::select_unpredictable(key <= x, at + half, at);
         len -= half;
     }

@@ -22,10 +22,20 @@ fn header_and_report() {
     assert_eq!(report.stages.len(), model.stages());
     assert_eq!(*report.stages.last().unwrap() as usize, model.segments());
     assert!(report.nanoseconds > 0);
-    // 50 keys a leaf are irregular: 1/32 leaf would take too many segments.
-    approx::assert_relative_eq!(report.epsilon, 1.0 / 16.0);
-    // No point is further from its line than twice that, for lines are put low.
-    assert_eq!(report.histogram[4..].iter().sum::<u64>(), 0, "{report:?}");
+    // 50 keys a leaf are irregular: lines would take more room than the leaves' coordinates.
+    assert!(report.exact && report.epsilon == 0.0);
+    assert_eq!(model.segments(), leaves.len());
+}
+
+#[test]
+fn no_point_is_far_from_its_line() {
+    let bytes = train(&leaves(&distributions(700_000)[0].1, 1400));
+    let report = Model::open(&bytes).unwrap().report().unwrap();
+    assert!(!report.exact);
+    approx::assert_relative_eq!(report.epsilon, 1.0 / 32.0);
+    // Lines are put low, so the distance to one side can be twice the tolerance.
+    assert!(report.histogram[2] > 0, "{report:?}");
+    assert_eq!(report.histogram[3..].iter().sum::<u64>(), 0, "{report:?}");
 }
 
 #[test]
