@@ -7,4 +7,5 @@ mod ffi {
 pgrx::pg_module_magic!();
 
 mod handler;
+mod opclass;
 mod pg;

@@ -9,6 +9,7 @@
 pub mod error;
 pub mod key;
 pub mod page;
+pub mod range;
 pub mod store;
 
 pub use error::{Error, Result};
