@@ -7,11 +7,20 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod error;
+pub mod fences;
+pub mod inner;
 pub mod key;
+pub mod leaf;
+#[cfg(any(test, feature = "mem"))]
+pub mod mem;
+pub mod meta;
+pub mod model;
 pub mod page;
 pub mod range;
 pub mod store;
+pub mod tree;
 
 pub use error::{Error, Result};
 pub use key::Entry;
 pub use page::{Block, Page};
+pub use tree::Tree;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use crate::error::Result;
-use crate::page::{Block, Page};
+use crate::page::{Block, PAGE_SIZE, Page, pd, u16_at};
 
 /// A pinned and locked page. Dropping it gives up lock and pin.
 pub trait Guard: Deref<Target = Page> {
@@ -43,6 +43,17 @@ pub trait Store {
 
     /// A point where a long operation may be cancelled or slowed. Called without any lock held.
     fn interrupt(&self);
+
+    /// An entry is about to be added to this locked leaf (a serializable reader may object).
+    fn inserting(&self, _leaf: &Self::Write) -> Result<()> {
+        Ok(())
+    }
+
+    /// Entries have moved from `left` to the new leaf `right`, which are both still locked.
+    fn split(&self, _left: &Self::Write, _right: &Self::Write) {}
+
+    /// `block` has been stamped [`crate::page::Kind::Free`].
+    fn freed(&self, _block: Block) {}
 }
 
 /// How one page changes.
@@ -52,6 +63,56 @@ pub enum Change {
     Image(Box<Page>),
     /// Some byte ranges.
     Patch(Patch),
+}
+
+impl Change {
+    /// `patch` of `page`, or the whole page where the patch is more than half of it.
+    pub fn of_patch(page: &Page, patch: Patch) -> Self {
+        if patch.len() <= PAGE_SIZE / 2 {
+            return Self::Patch(patch);
+        }
+        let mut image = Box::new(*page);
+        patch.apply(&mut image);
+        zero_hole(&mut image);
+        Self::Image(image)
+    }
+
+    /// What makes `new` of `old`: the ranges in which they differ, or `new` itself where these
+    /// are many. Log position, checksum and the hole are not compared.
+    pub fn between(old: &Page, new: Box<Page>) -> Self {
+        /// Equal bytes that cost less to log again than another range.
+        const GAP: usize = 8;
+        let (lower, upper) = (u16_at(&new, pd::LOWER).into(), u16_at(&new, pd::UPPER).into());
+        let mut patch = Patch::new();
+        for (from, to) in [(pd::LOWER, pd::SPECIAL), (pd::BYTES, lower), (upper, PAGE_SIZE)] {
+            let mut range: Option<(usize, usize)> = None;
+            for at in (from..to).filter(|&at| old.get(at) != new.get(at)) {
+                range = match range {
+                    Some((start, end)) if at <= end + GAP => Some((start, at + 1)),
+                    Some((start, end)) => {
+                        patch.put(start, new.get(start..end).unwrap_or_default());
+                        Some((at, at + 1))
+                    }
+                    None => Some((at, at + 1)),
+                };
+            }
+            if let Some((start, end)) = range {
+                patch.put(start, new.get(start..end).unwrap_or_default());
+            }
+            if patch.len() > PAGE_SIZE / 2 {
+                return Self::Image(new);
+            }
+        }
+        Self::Patch(patch)
+    }
+}
+
+/// Zeroes what lies between `pd_lower` and `pd_upper`, as redo does.
+pub fn zero_hole(page: &mut Page) {
+    let (lower, upper) = (u16_at(page, pd::LOWER).into(), u16_at(page, pd::UPPER).into());
+    if let Some(hole) = page.get_mut(lower..upper) {
+        hole.fill(0);
+    }
 }
 
 /// Byte ranges to overwrite, applied in order; they may grow or shrink the hole by changing

@@ -1,0 +1,247 @@
+//! Inner pages: separators in order and the children they lead to.
+//!
+//! ```text
+//!   40  low fence, high fence
+//!       items u16, reserved u16, u32
+//!       items in order: separator (W words, tie), child u32, reserved u32
+//! ```
+//! Item i leads to the child whose low fence is its separator; item 0's separator is the page's
+//! own low fence. So a page never is without items.
+
+use crate::error::{Error, Result};
+use crate::fences::{self, entry_at, push_entry, put_entry};
+use crate::key::Entry;
+use crate::page::{self, Block, Kind, NO_BLOCK, Page, SPECIAL, head, pd, put, u16_at, u32_at};
+use crate::store::{Change, Patch};
+
+/// No page is higher: a tree of two children a page would hold 2^32 leaves below it.
+pub const MAX_LEVEL: u8 = 40;
+
+/// A separator and the block of the child whose low fence it is.
+pub type Item<const W: usize> = (Entry<W>, Block);
+
+/// What a page says apart from its items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<const W: usize> {
+    /// Inclusive.
+    pub low: Entry<W>,
+    /// Exclusive.
+    pub high: Entry<W>,
+    /// 1 or more.
+    pub level: u8,
+    /// Right sibling.
+    pub right: Option<Block>,
+    /// Flag bits.
+    pub flags: u16,
+}
+
+/// An inner page, its header checked.
+pub struct Inner<'a, const W: usize> {
+    page: &'a Page,
+    block: Block,
+    frame: Frame<W>,
+    len: usize,
+}
+
+impl<'a, const W: usize> Inner<'a, W> {
+    const ITEMS: usize = fences::end::<W>();
+    const FIRST: usize = Self::ITEMS + 8;
+    const BYTES: usize = Entry::<W>::BYTES + 8;
+    /// Items that fit on a page.
+    pub const CAPACITY: usize = (SPECIAL - Self::FIRST) / Self::BYTES;
+
+    /// Looks at `page`, which must be an inner page.
+    pub fn open(page: &'a Page, block: Block) -> Result<Self> {
+        let level = page::level(page);
+        if page::kind(page) != Some(Kind::Inner) || level == 0 || level > MAX_LEVEL {
+            return Err(Error::corrupted(block, "not an inner page"));
+        }
+        let Some((low, high)) = fences::of(page, block, level)? else {
+            return Err(Error::corrupted(block, "not an inner page"));
+        };
+        let (lower, _) = page::hole(page, block)?;
+        let len = usize::from(u16_at(page, Self::ITEMS));
+        if len == 0 || len > Self::CAPACITY || lower != Self::FIRST + len * Self::BYTES {
+            return Err(Error::corrupted(
+                block,
+                format!("{len} items in an inner page that ends at {lower}"),
+            ));
+        }
+        let inner = Self {
+            page,
+            block,
+            frame: Frame {
+                low,
+                high,
+                level,
+                right: page::right(page),
+                flags: page::flags(page),
+            },
+            len,
+        };
+        if inner.separator(0) != low {
+            return Err(Error::corrupted(
+                block,
+                "first separator is not the low fence",
+            ));
+        }
+        Ok(inner)
+    }
+
+    /// Fences, level, right sibling, flags.
+    pub fn frame(&self) -> &Frame<W> {
+        &self.frame
+    }
+
+    /// Number of items, at least 1.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The items in order.
+    pub fn items(&self) -> impl Iterator<Item = Item<W>> + '_ {
+        (0..self.len).map(|i| (self.separator(i), self.child(i)))
+    }
+
+    /// The child for `entry`: that of the last separator not above it.
+    pub fn child_at(&self, entry: &Entry<W>) -> Result<Block> {
+        self.last(self.count(|separator| separator <= entry))
+    }
+
+    /// The child that holds what comes just before `entry`: that of the last separator below it.
+    pub fn child_before(&self, entry: &Entry<W>) -> Result<Block> {
+        self.last(self.count(|separator| separator < entry))
+    }
+
+    /// The child whose separator is exactly `separator`.
+    pub fn child_of(&self, separator: &Entry<W>) -> Option<Block> {
+        let at = self.count(|s| s < separator);
+        (at < self.len && self.separator(at) == *separator).then(|| self.child(at))
+    }
+
+    /// Adds a downlink. None: the page holds `limit` items, or as many as fit, already.
+    pub fn insert(&self, separator: &Entry<W>, child: Block, limit: usize) -> Result<Option<Change>> {
+        let at = self.place(separator)?;
+        if self.len >= limit.min(Self::CAPACITY) {
+            return Ok(None);
+        }
+        let (from, end) = (Self::offset(at), Self::offset(self.len));
+        let mut moved = Vec::with_capacity(end - from + Self::BYTES);
+        push_entry(&mut moved, separator);
+        moved.extend_from_slice(&child.to_le_bytes());
+        moved.extend_from_slice(&[0; 4]);
+        moved.extend_from_slice(self.page.get(from..end).unwrap_or_default());
+        let mut patch = Patch::new();
+        patch.put(pd::LOWER, &((end + Self::BYTES) as u16).to_le_bytes());
+        patch.put(Self::ITEMS, &((self.len + 1) as u16).to_le_bytes());
+        patch.put(from, &moved);
+        Ok(Some(Change::of_patch(self.page, patch)))
+    }
+
+    /// Two pages that hold the items and a new downlink; the left one marked incomplete and linked
+    /// to `right`, where the right one will be. An ascending insert leaves the left page nearly
+    /// full, a descending one the right page.
+    pub fn split(
+        &self,
+        separator: &Entry<W>,
+        child: Block,
+        right: Block,
+    ) -> Result<(Box<Page>, Box<Page>)> {
+        let at = self.place(separator)?;
+        let mut items: Vec<_> = self.items().collect();
+        items.insert(at, (*separator, child));
+        let cut = if at == self.len {
+            items.len() * 9 / 10
+        } else if at == 1 {
+            items.len() / 10
+        } else {
+            items.len() / 2
+        };
+        let cut = cut.clamp(1, items.len() - 1);
+        let (left_items, right_items) = items.split_at(cut);
+        let Some(&(middle, _)) = right_items.first() else {
+            return Err(Error::corrupted(self.block, "nothing to split"));
+        };
+        let left = Frame {
+            high: middle,
+            right: Some(right),
+            flags: self.frame.flags | page::INCOMPLETE_SPLIT,
+            ..self.frame
+        };
+        let right = Frame {
+            low: middle,
+            flags: self.frame.flags & !page::INCOMPLETE_SPLIT,
+            ..self.frame
+        };
+        Ok((build(&left, left_items), build(&right, right_items)))
+    }
+
+    /// Where a new separator goes; never first, and never where it is already.
+    fn place(&self, separator: &Entry<W>) -> Result<usize> {
+        let at = self.count(|s| s < separator);
+        let present = at < self.len && self.separator(at) == *separator;
+        if at == 0 || present || *separator >= self.frame.high {
+            return Err(Error::corrupted(
+                self.block,
+                "a new separator does not belong here",
+            ));
+        }
+        Ok(at)
+    }
+
+    const fn offset(i: usize) -> usize {
+        Self::FIRST + i * Self::BYTES
+    }
+
+    fn separator(&self, i: usize) -> Entry<W> {
+        entry_at(self.page, Self::offset(i))
+    }
+
+    fn child(&self, i: usize) -> Block {
+        u32_at(self.page, Self::offset(i) + Entry::<W>::BYTES)
+    }
+
+    /// How many separators, from the first on, satisfy `keep` (which must hold for a prefix).
+    fn count(&self, keep: impl Fn(&Entry<W>) -> bool) -> usize {
+        let (mut from, mut to) = (0, self.len);
+        while from < to {
+            let middle = (from + to) / 2;
+            if keep(&self.separator(middle)) {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        from
+    }
+
+    fn last(&self, count: usize) -> Result<Block> {
+        match count.checked_sub(1) {
+            Some(i) => Ok(self.child(i)),
+            None => Err(Error::corrupted(self.block, "no child for a key")),
+        }
+    }
+}
+
+/// An inner page. At most [`Inner::CAPACITY`] items.
+pub fn build<const W: usize>(frame: &Frame<W>, items: &[Item<W>]) -> Box<Page> {
+    let mut page = page::init(Kind::Inner, frame.level, W);
+    put(&mut page, head::FLAGS, &frame.flags.to_le_bytes());
+    put(
+        &mut page,
+        head::RIGHT,
+        &frame.right.unwrap_or(NO_BLOCK).to_le_bytes(),
+    );
+    put_entry(&mut page, fences::LOW, &frame.low);
+    put_entry(&mut page, fences::LOW + Entry::<W>::BYTES, &frame.high);
+    put(&mut page, Inner::<W>::ITEMS, &(items.len() as u16).to_le_bytes());
+    for (i, (separator, child)) in items.iter().enumerate() {
+        let at = Inner::<W>::offset(i);
+        put_entry(&mut page, at, separator);
+        put(&mut page, at + Entry::<W>::BYTES, &child.to_le_bytes());
+    }
+    let lower = Inner::<W>::offset(items.len());
+    put(&mut page, pd::LOWER, &(lower as u16).to_le_bytes());
+    page
+}

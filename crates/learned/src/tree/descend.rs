@@ -1,0 +1,241 @@
+//! Finding the page of a level that is responsible for an entry.
+
+use std::cmp::Ordering;
+
+use super::{RESTARTS, Tree, retry};
+use crate::error::{Error, Result};
+use crate::fences;
+use crate::inner::Inner;
+use crate::key::Entry;
+use crate::page::{self, Block};
+use crate::store::{Guard, Store};
+
+/// Pages read on the word of the model before the search descends.
+const PROBES: u32 = 4;
+
+/// What a search is after: the page that covers `entry`, or the last page that begins below it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<const W: usize> {
+    entry: Entry<W>,
+    before: bool,
+}
+
+impl<const W: usize> Target<W> {
+    /// The page with `low <= entry < high`. `Entry::MAX` stands for the last page.
+    pub fn at(entry: &Entry<W>) -> Self {
+        Self {
+            entry: *entry,
+            before: *entry == Entry::MAX,
+        }
+    }
+
+    /// The page with `low < entry <= high`.
+    pub fn before(entry: &Entry<W>) -> Self {
+        Self {
+            entry: *entry,
+            before: true,
+        }
+    }
+
+    /// Where the target lies, seen from a page: to its left, in it, to its right.
+    pub fn seen_from(&self, low: &Entry<W>, high: &Entry<W>) -> Ordering {
+        let (left, right) = if self.before {
+            (self.entry <= *low, self.entry > *high)
+        } else {
+            (self.entry < *low, self.entry >= *high)
+        };
+        match (left, right) {
+            (true, _) => Ordering::Less,
+            (_, true) => Ordering::Greater,
+            _ => Ordering::Equal,
+        }
+    }
+
+    fn child(&self, inner: &Inner<'_, W>) -> Result<Block> {
+        if self.before {
+            inner.child_before(&self.entry)
+        } else {
+            inner.child_at(&self.entry)
+        }
+    }
+}
+
+/// One page's verdict on a search that came to it.
+pub(super) enum Step<const W: usize> {
+    /// The page is the one.
+    Here,
+    /// The target is to the left.
+    Left,
+    /// The target is to the right, where this block should begin at this fence.
+    Right(Block, Entry<W>),
+    /// The page is not what the search expected.
+    Astray,
+}
+
+/// Judges a locked page of level `at`. `begins`: the low fence it must have, after a right link.
+pub(super) fn step<const W: usize>(
+    page: &page::Page,
+    block: Block,
+    at: u8,
+    begins: Option<Entry<W>>,
+    target: &Target<W>,
+) -> Result<Step<W>> {
+    let Some((low, high)) = fences::of::<W>(page, block, at)? else {
+        return Ok(Step::Astray);
+    };
+    if begins.is_some_and(|fence| fence != low) {
+        return Ok(Step::Astray);
+    }
+    Ok(match target.seen_from(&low, &high) {
+        Ordering::Less => Step::Left,
+        Ordering::Equal => Step::Here,
+        Ordering::Greater => match page::right(page) {
+            Some(right) => Step::Right(right, high),
+            None => {
+                return Err(Error::corrupted(
+                    block,
+                    "last page of its level does not reach the end",
+                ));
+            }
+        },
+    })
+}
+
+impl<S: Store, const W: usize> Tree<'_, S, W> {
+    /// The leaf that covers `entry`, under a share lock. For `Entry::MAX` the last leaf.
+    pub fn find(&self, entry: &Entry<W>) -> Result<S::Read> {
+        self.leaf(&Target::at(entry))
+    }
+
+    /// The leaf that covers `entry`, under an exclusive lock, its right sibling known to its
+    /// parent. Called without any lock held.
+    pub fn find_for_write(&self, entry: &Entry<W>) -> Result<S::Write> {
+        let target = Target::at(entry);
+        let mut hint = None;
+        retry(|| {
+            let start = match hint.take() {
+                Some(block) => block,
+                None => self.leaf(&target)?.block(),
+            };
+            let Some(mut leaf) = self.lock_from(start, 0, &target)? else {
+                return Ok(None);
+            };
+            if self.complete(&mut leaf)? {
+                return Ok(Some(leaf));
+            }
+            hint = Some(leaf.block());
+            drop(leaf);
+            self.complete_root()?;
+            Ok(None)
+        })
+    }
+
+    /// The leaf for `target`, under a share lock.
+    pub(super) fn leaf(&self, target: &Target<W>) -> Result<S::Read> {
+        if let Some(leaf) = self.probe(target)? {
+            return Ok(leaf);
+        }
+        if let Some((block, level)) = self.root.get() {
+            match self.walk(block, level, target, 0)? {
+                Some(leaf) => return Ok(leaf),
+                None => self.root.set(None),
+            }
+        }
+        self.seek(target, 0)?.ok_or(Error::Lost(RESTARTS))
+    }
+
+    /// The page of `level` for `target`, under a share lock, found from the meta page. None if
+    /// the tree is not that high.
+    pub(super) fn seek(&self, target: &Target<W>, level: u8) -> Result<Option<S::Read>> {
+        retry(|| {
+            let meta = self.meta()?;
+            self.root.set(Some((meta.root, meta.level)));
+            if meta.level < level {
+                return Ok(Some(None));
+            }
+            Ok(self.walk(meta.root, meta.level, target, level)?.map(Some))
+        })
+    }
+
+    /// Exclusive lock on the page of level `at` for `target`, from `block` on to the right.
+    /// None: `block` was no place to start from.
+    pub(super) fn lock_from(
+        &self,
+        mut block: Block,
+        at: u8,
+        target: &Target<W>,
+    ) -> Result<Option<S::Write>> {
+        let mut begins = None;
+        loop {
+            let page = self.store.write(block)?;
+            match step(&page, block, at, begins, target)? {
+                Step::Here => return Ok(Some(page)),
+                Step::Right(right, fence) => (block, begins) = (right, Some(fence)),
+                Step::Left | Step::Astray => return Ok(None),
+            }
+        }
+    }
+
+    /// From `block` of level `at` right and down to the page of `level` for `target`. Fences rise
+    /// with each right link, so this ends. None: led astray.
+    fn walk(
+        &self,
+        mut block: Block,
+        mut at: u8,
+        target: &Target<W>,
+        level: u8,
+    ) -> Result<Option<S::Read>> {
+        let mut begins = None;
+        loop {
+            let page = self.store.read(block)?;
+            match step(&page, block, at, begins, target)? {
+                Step::Here if at == level => return Ok(Some(page)),
+                Step::Here => {
+                    block = target.child(&Inner::open(&page, block)?)?;
+                    at -= 1;
+                    begins = None;
+                }
+                Step::Right(right, fence) => {
+                    if self.root.get() == Some((block, at)) {
+                        self.root.set(None);
+                    }
+                    (block, begins) = (right, Some(fence));
+                }
+                Step::Left | Step::Astray => return Ok(None),
+            }
+        }
+    }
+
+    /// The leaf for `target` where the model says it is, or near there.
+    fn probe(&self, target: &Target<W>) -> Result<Option<S::Read>> {
+        let Some(model) = &self.model else {
+            return Ok(None);
+        };
+        let Some(guess) = model.predict::<W>(&target.entry.key) else {
+            return Ok(None);
+        };
+        self.predicted.set(self.predicted.get() + 1);
+        let last = model.leaves().saturating_sub(1);
+        let mut ordinal = guess.ordinal.min(last);
+        // The bounds are those of the first leaf with a key. The entry just below such a leaf's
+        // first one lies in the leaf before it.
+        let lowest = ordinal.saturating_sub(guess.below.saturating_add(1));
+        let mut next = model.block(ordinal);
+        let mut begins = None;
+        for _ in 0..PROBES {
+            let Some(block) = next else { break };
+            let leaf = self.store.read(block)?;
+            match step(&leaf, block, 0, begins, target)? {
+                Step::Here => return Ok(Some(leaf)),
+                Step::Right(right, fence) => (next, begins) = (Some(right), Some(fence)),
+                Step::Left if begins.is_none() && ordinal > lowest => {
+                    ordinal -= 1;
+                    next = model.block(ordinal);
+                }
+                Step::Left | Step::Astray => break,
+            }
+        }
+        self.missed.set(self.missed.get() + 1);
+        Ok(None)
+    }
+}

@@ -1,0 +1,86 @@
+//! Adding an entry.
+
+use super::Tree;
+use crate::error::Result;
+use crate::fences;
+use crate::key::Entry;
+use crate::leaf::Leaf;
+use crate::page::{Block, INCOMPLETE_SPLIT};
+use crate::store::{Change, Guard, Store};
+
+/// Where a new entry went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// In place, at the end of the packed region.
+    Appended,
+    /// Into the insert log.
+    Logged,
+    /// The leaf was encoded anew with its log merged in.
+    Merged,
+    /// Likewise, into two leaves, of which this is the new one on the right.
+    Split(Block),
+}
+
+/// What an insert did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inserted {
+    /// The leaf found (after a split the left one).
+    pub block: Block,
+    /// How it took the entry.
+    pub how: How,
+}
+
+impl<S: Store, const W: usize> Tree<'_, S, W> {
+    /// Adds an entry that the index does not have. Splits leave the fuller page `fill` percent full.
+    pub fn insert(&self, entry: Entry<W>, fill: u8) -> Result<Inserted> {
+        let leaf = self.find_for_write(&entry)?;
+        self.insert_into(leaf, entry, fill)
+    }
+
+    /// Adds an entry to the leaf that covers it, as [`Tree::find_for_write`] returned it. No other
+    /// page of the tree may be locked.
+    pub fn insert_into(&self, leaf: S::Write, entry: Entry<W>, fill: u8) -> Result<Inserted> {
+        let block = leaf.block();
+        let mut leaf = leaf;
+        self.store.inserting(&leaf)?;
+        let view = Leaf::<W>::open(&leaf, block)?;
+        let (change, how) = if let Some(patch) = view.try_append(&entry)? {
+            (Change::Patch(patch), How::Appended)
+        } else if let Some(patch) = view.try_log(&entry)? {
+            (Change::Patch(patch), How::Logged)
+        } else {
+            let mut contents = view.contents()?;
+            contents.insert(&entry)?;
+            match contents.to_page() {
+                Some(page) => (Change::between(&leaf, page), How::Merged),
+                None => {
+                    let (left, right) = contents.split(&entry, fill)?;
+                    let right = self.split_leaf(&mut leaf, left, right)?;
+                    self.complete_or_retry(leaf)?;
+                    let how = How::Split(right);
+                    return Ok(Inserted { block, how });
+                }
+            }
+        };
+        self.store.commit(&mut [(&mut leaf, change)])?;
+        Ok(Inserted { block, how })
+    }
+
+    /// Adds the downlink that a fresh split lacks. The entry is in already: where the level above
+    /// does not come about, the next writer sees to it.
+    fn complete_or_retry(&self, mut leaf: S::Write) -> Result<()> {
+        if self.complete(&mut leaf)? {
+            return Ok(());
+        }
+        let block = leaf.block();
+        drop(leaf);
+        self.complete_root()?;
+        let mut leaf = self.store.write(block)?;
+        if fences::of::<W>(&leaf, block, 0)?.is_some()
+            && crate::page::flags(&leaf) & INCOMPLETE_SPLIT != 0
+        {
+            self.complete(&mut leaf)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The tree: leaves with all entries, inner pages above them, the meta page, the model.
+//!
+//! Rules that all of this keeps (ARCHITECTURE.md has the reasons):
+//! - Locks go right and up: a page is locked only while the pages held are left of it on its level
+//!   or on lower levels; the meta page comes last. Freshly allocated pages are outside this order.
+//! - After each lock kind, level and fences are checked. Left of its key a search follows right
+//!   links, whose target must begin at the fence just left; anything else is a restart.
+//! - Every record leaves a tree in which each key reaches its leaf by downlinks and right links.
+
+mod build;
+mod descend;
+mod insert;
+mod scan;
+mod split;
+mod train;
+mod vacuum;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+
+pub use build::{Builder, Built, Sink, empty_index};
+pub use insert::{How, Inserted};
+pub use train::{Swept, load_pages};
+pub use vacuum::Vacuumed;
+pub use verify::Report;
+
+use crate::error::{Error, Result};
+use crate::inner::Inner;
+use crate::meta::Meta;
+use crate::model::Model;
+use crate::page::{Block, META};
+use crate::store::Store;
+
+/// Searches that are led astray more often than this give up: no concurrency explains it.
+const RESTARTS: u32 = 100;
+
+/// An index with keys of `W` words in `store`, and hints where to look first.
+pub struct Tree<'s, S: Store, const W: usize> {
+    /// The pages.
+    pub store: &'s S,
+    /// The root and its level as last seen: a hint.
+    root: Cell<Option<(Block, u8)>>,
+    model: Option<Model<'s>>,
+    /// Searches in which the model had something to say.
+    pub predicted: Cell<u64>,
+    /// Those of them that had to descend from the root all the same.
+    pub missed: Cell<u64>,
+    inner_limit: usize,
+}
+
+impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
+    /// Searches descend from the root.
+    pub fn new(store: &'s S) -> Self {
+        Self {
+            store,
+            root: Cell::new(None),
+            model: None,
+            predicted: Cell::new(0),
+            missed: Cell::new(0),
+            inner_limit: Inner::<W>::CAPACITY,
+        }
+    }
+
+    /// Searches ask the model first, given as [`Tree::load_model`] returned it. It may be out of
+    /// date.
+    pub fn with_model(store: &'s S, bytes: &'s [u8]) -> Self {
+        Self {
+            model: Model::open(bytes),
+            ..Self::new(store)
+        }
+    }
+
+    /// Inner pages take no more than `limit` (at least 3) items, so that small trees are high.
+    #[must_use]
+    pub fn with_inner_limit(mut self, limit: usize) -> Self {
+        self.inner_limit = limit.max(3);
+        self
+    }
+
+    /// The root and its level, if a search has seen it: a hint to keep.
+    pub fn root_hint(&self) -> Option<(Block, u8)> {
+        self.root.get()
+    }
+
+    /// Descends from `hint` without asking the meta page, as long as it still looks like a root.
+    #[must_use]
+    pub fn with_root_hint(self, hint: Option<(Block, u8)>) -> Self {
+        self.root.set(hint);
+        self
+    }
+
+    /// The meta page's content.
+    pub fn meta(&self) -> Result<Meta> {
+        Meta::open::<W>(&*self.store.read(META)?)
+    }
+}
+
+/// Runs `attempt` until it has a result.
+fn retry<T>(mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    for _ in 0..RESTARTS {
+        if let Some(result) = attempt()? {
+            return Ok(result);
+        }
+    }
+    Err(Error::Lost(RESTARTS))
+}

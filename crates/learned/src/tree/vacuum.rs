@@ -1,0 +1,76 @@
+//! Removing the entries of dead rows.
+
+use super::descend::Target;
+use super::{Tree, retry};
+use crate::error::{Error, Result};
+use crate::fences;
+use crate::key::Entry;
+use crate::leaf::Leaf;
+use crate::page::Block;
+use crate::store::{Change, Guard, Store};
+
+/// What a vacuum met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vacuumed {
+    /// Leaves.
+    pub pages: u64,
+    /// Entries left.
+    pub live: u64,
+    /// Entries removed.
+    pub removed: u64,
+}
+
+impl<S: Store, const W: usize> Tree<'_, S, W> {
+    /// Removes the entries whose tie is `dead`, asking once for each. Leaves are visited in key
+    /// order, each under the cleanup lock; splits meanwhile move entries only to the right, so
+    /// none is missed. Incomplete splits are completed on the way.
+    pub fn vacuum(&self, dead: &mut dyn FnMut(u64) -> bool) -> Result<Vacuumed> {
+        let mut done = Vacuumed::default();
+        let (mut low, mut hint) = (Entry::MIN, None);
+        loop {
+            let mut leaf = self.leaf_for_cleanup(&low, hint)?;
+            let block = leaf.block();
+            let view = Leaf::<W>::open(&leaf, block)?;
+            (low, hint) = (view.high(), view.right());
+            let mut contents = view.contents()?;
+            let removed = contents.remove(dead)?;
+            done.pages += 1;
+            done.live += contents.live() as u64;
+            done.removed += removed as u64;
+            if removed > 0 {
+                let fault = || Error::corrupted(block, "leaf does not fit after removals");
+                let page = contents.to_page().ok_or_else(fault)?;
+                let change = Change::between(&leaf, page);
+                self.store.commit(&mut [(&mut leaf, change)])?;
+            }
+            drop(leaf);
+            self.store.interrupt();
+            if low == Entry::MAX {
+                break;
+            }
+        }
+        self.complete_inner()?;
+        Ok(done)
+    }
+
+    /// The leaf that covers `low`, which is `hint` if that begins there, its split completed.
+    fn leaf_for_cleanup(&self, low: &Entry<W>, mut hint: Option<Block>) -> Result<S::Write> {
+        retry(|| {
+            let block = match hint.take() {
+                Some(block) => block,
+                None => self.leaf(&Target::at(low))?.block(),
+            };
+            let mut leaf = self.store.write_for_cleanup(block)?;
+            let fences = fences::of::<W>(&leaf, block, 0)?;
+            if !fences.is_some_and(|(from, until)| from <= *low && *low < until) {
+                return Ok(None);
+            }
+            if self.complete(&mut leaf)? {
+                return Ok(Some(leaf));
+            }
+            drop(leaf);
+            self.complete_root()?;
+            Ok(None)
+        })
+    }
+}
