@@ -41,7 +41,11 @@ pub fn push_entry<const W: usize>(bytes: &mut Vec<u8>, entry: &Entry<W>) {
 /// Low and high fence of the page if it is a leaf or inner page of level `at`; None if it is
 /// anything else, which only means that whoever pointed here was out of date.
 #[inline]
-pub fn of<const W: usize>(page: &Page, block: Block, at: u8) -> Result<Option<(Entry<W>, Entry<W>)>> {
+pub fn of<const W: usize>(
+    page: &Page,
+    block: Block,
+    at: u8,
+) -> Result<Option<(Entry<W>, Entry<W>)>> {
     let wanted = if at == 0 { Kind::Leaf } else { Kind::Inner };
     if kind(page) != Some(wanted) || level(page) != at {
         return Ok(None);
@@ -62,6 +66,9 @@ pub fn is_incomplete(page: &Page) -> bool {
 /// Clears the mark of an incomplete split.
 pub fn completed(page: &Page) -> Patch {
     let mut patch = Patch::new();
-    patch.put(head::FLAGS, &(flags(page) & !INCOMPLETE_SPLIT).to_le_bytes());
+    patch.put(
+        head::FLAGS,
+        &(flags(page) & !INCOMPLETE_SPLIT).to_le_bytes(),
+    );
     patch
 }

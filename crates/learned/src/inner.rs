@@ -121,7 +121,12 @@ impl<'a, const W: usize> Inner<'a, W> {
     }
 
     /// Adds a downlink. None: the page holds `limit` items, or as many as fit, already.
-    pub fn insert(&self, separator: &Entry<W>, child: Block, limit: usize) -> Result<Option<Change>> {
+    pub fn insert(
+        &self,
+        separator: &Entry<W>,
+        child: Block,
+        limit: usize,
+    ) -> Result<Option<Change>> {
         let at = self.place(separator)?;
         if self.len >= limit.min(Self::CAPACITY) {
             return Ok(None);
@@ -235,7 +240,11 @@ pub fn build<const W: usize>(frame: &Frame<W>, items: &[Item<W>]) -> Box<Page> {
     );
     put_entry(&mut page, fences::LOW, &frame.low);
     put_entry(&mut page, fences::LOW + Entry::<W>::BYTES, &frame.high);
-    put(&mut page, Inner::<W>::ITEMS, &(items.len() as u16).to_le_bytes());
+    put(
+        &mut page,
+        Inner::<W>::ITEMS,
+        &(items.len() as u16).to_le_bytes(),
+    );
     for (i, (separator, child)) in items.iter().enumerate() {
         let at = Inner::<W>::offset(i);
         put_entry(&mut page, at, separator);

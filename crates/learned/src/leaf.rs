@@ -94,13 +94,25 @@ impl<'a, const W: usize> Leaf<'a, W> {
     pub fn contains(&self, e: &Entry<W>) -> Result<bool> {
         Ok(self.list().binary_search(e).is_ok())
     }
-    pub fn forward(&self, from: &Entry<W>, until: &Entry<W>, limit: usize, out: &mut Vec<Entry<W>>) -> Result<bool> {
+    pub fn forward(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
         let mut list = self.list();
         list.retain(|e| from <= e && e < until);
         out.extend(list.iter().take(limit));
         Ok(list.len() > limit)
     }
-    pub fn backward(&self, from: &Entry<W>, until: &Entry<W>, limit: usize, out: &mut Vec<Entry<W>>) -> Result<bool> {
+    pub fn backward(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
         let mut list = self.list();
         list.retain(|e| from <= e && e < until);
         out.extend(list.iter().rev().take(limit));
@@ -192,10 +204,18 @@ impl<const W: usize> Contents<W> {
         }
         let mut page = page::init(Kind::Leaf, 0, W);
         put(&mut page, head::FLAGS, &self.flags.to_le_bytes());
-        put(&mut page, head::RIGHT, &self.right.unwrap_or(NO_BLOCK).to_le_bytes());
+        put(
+            &mut page,
+            head::RIGHT,
+            &self.right.unwrap_or(NO_BLOCK).to_le_bytes(),
+        );
         put_entry(&mut page, fences::LOW, &self.low);
         put_entry(&mut page, fences::LOW + Entry::<W>::BYTES, &self.high);
-        put(&mut page, Leaf::<W>::COUNTS, &(self.list.len() as u16).to_le_bytes());
+        put(
+            &mut page,
+            Leaf::<W>::COUNTS,
+            &(self.list.len() as u16).to_le_bytes(),
+        );
         for (i, e) in self.list.iter().enumerate() {
             put_entry(&mut page, Leaf::<W>::FIRST + i * Entry::<W>::BYTES, e);
         }
@@ -206,7 +226,11 @@ impl<const W: usize> Contents<W> {
     pub fn split(self, inserted: &Entry<W>, fill: u8) -> Result<(Self, Self)> {
         let n = self.list.len();
         let most = (limit::<W>() * usize::from(fill) / 100).max(1);
-        let cut = if self.list.last() == Some(inserted) { most.min(n - 1) } else { n / 2 };
+        let cut = if self.list.last() == Some(inserted) {
+            most.min(n - 1)
+        } else {
+            n / 2
+        };
         let (left, right) = self.list.split_at(cut);
         let (Some(last), Some(first)) = (left.last(), right.first()) else {
             return Err(Error::corrupted(0, "nothing to split"));

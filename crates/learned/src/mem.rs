@@ -160,7 +160,11 @@ impl Mem {
         let me = thread::current().id();
         let mut state = self.state();
         state.reads += 1;
-        let Some(target) = state.pages.get(block as usize).map(|page| rank(page, block)) else {
+        let Some(target) = state
+            .pages
+            .get(block as usize)
+            .map(|page| rank(page, block))
+        else {
             return Err(Error::corrupted(block, "beyond the end of the index"));
         };
         let mut breach = None;
@@ -235,7 +239,10 @@ impl State {
     }
 
     fn hold(&mut self, thread: ThreadId, block: Block, fresh: bool) {
-        self.held.entry(thread).or_default().push(Held { block, fresh });
+        self.held
+            .entry(thread)
+            .or_default()
+            .push(Held { block, fresh });
     }
 
     /// Checks one change of a record and returns the page as it will be.
@@ -260,11 +267,15 @@ impl State {
         if u16_at(&new, pd::SPECIAL) as usize != SPECIAL {
             return Err("the special area moved".into());
         }
-        if new.get(lower..upper).is_some_and(|hole| hole.iter().any(|byte| *byte != 0)) {
+        if new
+            .get(lower..upper)
+            .is_some_and(|hole| hole.iter().any(|byte| *byte != 0))
+        {
             match change {
                 Change::Image(_) => return Err("an image with bytes in its hole".into()),
                 Change::Patch(patch) => {
-                    let inside = |(at, bytes): (usize, &[u8])| at < upper && at + bytes.len() > lower;
+                    let inside =
+                        |(at, bytes): (usize, &[u8])| at < upper && at + bytes.len() > lower;
                     if patch.spans().any(inside) {
                         return Err("a patch that writes into the hole".into());
                     }
@@ -284,7 +295,9 @@ fn rank(page: &Page, block: Block) -> Option<(u16, Vec<u64>)> {
     match page::kind(page) {
         Some(Kind::Leaf | Kind::Inner) => {
             let words = page.get(SPECIAL + 2).map_or(0, |words| usize::from(*words));
-            let low = (0..=words).map(|i| u64_at(page, head::END + 8 * i)).collect();
+            let low = (0..=words)
+                .map(|i| u64_at(page, head::END + 8 * i))
+                .collect();
             Some((page::level(page).into(), low))
         }
         _ => None,
@@ -391,7 +404,11 @@ impl Store for Mem {
             if staged.iter().any(|(other, _)| *other == block) {
                 return Err(state.breach(block, "twice in a record".into()));
             }
-            if state.locks.get(&block).is_none_or(|lock| lock.writer != Some(me)) {
+            if state
+                .locks
+                .get(&block)
+                .is_none_or(|lock| lock.writer != Some(me))
+            {
                 return Err(state.breach(block, "changed without exclusive lock".into()));
             }
             match state.stage(block, change) {
@@ -407,7 +424,9 @@ impl Store for Mem {
                 Change::Patch(patch) => (block, Logged::Patch(std::mem::take(patch))),
             });
             if let Some(held) = state.held.get_mut(&me) {
-                held.iter_mut().filter(|held| held.block == block).for_each(|held| held.fresh = false);
+                held.iter_mut()
+                    .filter(|held| held.block == block)
+                    .for_each(|held| held.fresh = false);
             }
             if let Some(slot) = state.pages.get_mut(block as usize) {
                 *slot = page.clone();

@@ -55,7 +55,8 @@ impl<'a> Model<'a> {
     }
     fn point(&self, i: usize) -> Option<&[u8]> {
         let size = 8 * self.words + 4;
-        self.points.get(i.checked_mul(size)?..(i + 1).checked_mul(size)?)
+        self.points
+            .get(i.checked_mul(size)?..(i + 1).checked_mul(size)?)
     }
     pub fn leaves(&self) -> u32 {
         (self.points.len() / (8 * self.words + 4)) as u32
@@ -74,7 +75,11 @@ impl<'a> Model<'a> {
         let (mut from, mut to) = (0, self.leaves() as usize);
         while from < to {
             let middle = (from + to) / 2;
-            if low(middle) <= *key { from = middle + 1 } else { to = middle }
+            if low(middle) <= *key {
+                from = middle + 1
+            } else {
+                to = middle
+            }
         }
         Some(Prediction {
             ordinal: from.checked_sub(1)? as u32,

@@ -82,9 +82,16 @@ impl Change {
     pub fn between(old: &Page, new: Box<Page>) -> Self {
         /// Equal bytes that cost less to log again than another range.
         const GAP: usize = 8;
-        let (lower, upper) = (u16_at(&new, pd::LOWER).into(), u16_at(&new, pd::UPPER).into());
+        let (lower, upper) = (
+            u16_at(&new, pd::LOWER).into(),
+            u16_at(&new, pd::UPPER).into(),
+        );
         let mut patch = Patch::new();
-        for (from, to) in [(pd::LOWER, pd::SPECIAL), (pd::BYTES, lower), (upper, PAGE_SIZE)] {
+        for (from, to) in [
+            (pd::LOWER, pd::SPECIAL),
+            (pd::BYTES, lower),
+            (upper, PAGE_SIZE),
+        ] {
             let mut range: Option<(usize, usize)> = None;
             for at in (from..to).filter(|&at| old.get(at) != new.get(at)) {
                 range = match range {
@@ -109,7 +116,10 @@ impl Change {
 
 /// Zeroes what lies between `pd_lower` and `pd_upper`, as redo does.
 pub fn zero_hole(page: &mut Page) {
-    let (lower, upper) = (u16_at(page, pd::LOWER).into(), u16_at(page, pd::UPPER).into());
+    let (lower, upper) = (
+        u16_at(page, pd::LOWER).into(),
+        u16_at(page, pd::UPPER).into(),
+    );
     if let Some(hole) = page.get_mut(lower..upper) {
         hole.fill(0);
     }

@@ -101,7 +101,10 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         for &(_, block) in &self.leaves {
             let page = read(block)?;
             let leaf = Leaf::<W>::open(&page, block)?;
-            leaf.contents()?.entries().into_iter().try_for_each(&mut *visit)?;
+            leaf.contents()?
+                .entries()
+                .into_iter()
+                .try_for_each(&mut *visit)?;
         }
         let rest = std::mem::replace(&mut self.packer, Packer::new(self.fill)).finish();
         for contents in self.held.take().into_iter().chain(rest) {
@@ -135,7 +138,11 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         let (root, level) = self.write_inner(&mut next)?;
 
         // A single leaf is found without a model.
-        let bytes = if leaves > 1 { training.finish(1, now_micros) } else { Vec::new() };
+        let bytes = if leaves > 1 {
+            training.finish(1, now_micros)
+        } else {
+            Vec::new()
+        };
         let model = self.write_model(&bytes, &mut next)?;
         let meta = Meta {
             root,
@@ -220,7 +227,8 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         let pages = bytes.len().div_ceil(PAYLOAD) as u32;
         for (sequence, part) in (0..).zip(bytes.chunks(PAYLOAD)) {
             let after = (sequence + 1 < pages).then_some(*next + 1);
-            self.sink.put(*next, &*model_page(W, 1, sequence, part, after))?;
+            self.sink
+                .put(*next, &*model_page(W, 1, sequence, part, after))?;
             *next += 1;
         }
         Ok(ModelAt {

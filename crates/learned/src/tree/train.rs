@@ -45,7 +45,11 @@ pub(super) fn model_page(
     next: Option<Block>,
 ) -> Box<Page> {
     let mut page = page::init(Kind::Model, 0, words);
-    put(&mut page, head::RIGHT, &next.unwrap_or(NO_BLOCK).to_le_bytes());
+    put(
+        &mut page,
+        head::RIGHT,
+        &next.unwrap_or(NO_BLOCK).to_le_bytes(),
+    );
     put(&mut page, at::GENERATION, &generation.to_le_bytes());
     put(&mut page, at::SEQUENCE, &sequence.to_le_bytes());
     put(&mut page, at::BYTES, &(payload.len() as u32).to_le_bytes());
@@ -207,7 +211,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.interrupt();
             let mut fresh = self.store.allocate()?;
             let image = model_page(W, generation, sequence as u32, part, next);
-            self.store.commit(&mut [(&mut fresh, Change::Image(image))])?;
+            self.store
+                .commit(&mut [(&mut fresh, Change::Image(image))])?;
             next = Some(fresh.block());
         }
         Ok((next, parts.len() as u32))
@@ -220,7 +225,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             return Ok(false);
         }
         let image = page::init(Kind::Free, 0, W);
-        self.store.commit(&mut [(&mut page, Change::Image(image))])?;
+        self.store
+            .commit(&mut [(&mut page, Change::Image(image))])?;
         drop(page);
         self.store.freed(block);
         Ok(true)

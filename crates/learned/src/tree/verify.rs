@@ -107,7 +107,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 Some((separator, child)) if *separator != low || *child != block => {
                     return Err(Error::corrupted(
                         *child,
-                        format!("has a downlink but is not the page that begins there ({block} is)"),
+                        format!(
+                            "has a downlink but is not the page that begins there ({block} is)"
+                        ),
                     ));
                 }
                 Some(_) if incomplete => {
@@ -153,7 +155,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             if place.pages == 0 {
                 return Ok(());
             }
-            return Err(Error::corrupted(place.first, "the model's pages are damaged"));
+            return Err(Error::corrupted(
+                place.first,
+                "the model's pages are damaged",
+            ));
         };
         for block in blocks {
             if !reached.insert(block) {
@@ -231,7 +236,10 @@ fn verify_leaf<const W: usize>(
     let mut last = None;
     for entry in &entries {
         if last >= Some(entry) || !leaf.covers(entry) {
-            return Err(Error::corrupted(block, "entries out of order or beyond the fences"));
+            return Err(Error::corrupted(
+                block,
+                "entries out of order or beyond the fences",
+            ));
         }
         last = Some(entry);
         visit(entry);
@@ -239,7 +247,11 @@ fn verify_leaf<const W: usize>(
     if entries.len() != leaf.live() {
         return Err(Error::corrupted(
             block,
-            format!("{} entries where {} are counted", entries.len(), leaf.live()),
+            format!(
+                "{} entries where {} are counted",
+                entries.len(),
+                leaf.live()
+            ),
         ));
     }
     report.leaves += 1;
@@ -254,10 +266,17 @@ fn verify_leaf<const W: usize>(
 fn check_special<const W: usize>(page: &Page, block: Block) -> Result<()> {
     let kind = page::kind(page).map(|kind| kind as u8);
     let special = page.get(SPECIAL..SPECIAL + 3);
-    if special != kind.map(|kind| [kind, VERSION, W as u8]).as_ref().map(|s| s.as_slice())
+    if special
+        != kind
+            .map(|kind| [kind, VERSION, W as u8])
+            .as_ref()
+            .map(|s| s.as_slice())
         || u16_at(page, PAGE_SIZE - 2) != PAGE_ID
     {
-        return Err(Error::corrupted(block, "special area does not fit the page"));
+        return Err(Error::corrupted(
+            block,
+            "special area does not fit the page",
+        ));
     }
     Ok(())
 }
