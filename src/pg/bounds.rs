@@ -12,10 +12,12 @@
 //!   it are the same instants. Near a change of the zone's offset the range is widened to all local times that can be
 //!   affected, and these are rechecked.
 
-use learned::range::{Comparison, Limits, Place, Range};
+use learned::cursor::Cursor;
+use learned::range::{self, Comparison, Limits, Place, Range};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::array;
 use super::key::{KeyColumn, KeyType, WORDS, word};
 
 const MICROS: i128 = 1_000_000;
@@ -26,9 +28,9 @@ const EPOCH: i64 = 10_957 * DAY_SECONDS;
 /// No time zone is further from UTC: POSIX zone names allow 167 hours.
 const FARTHEST: i64 = 7 * DAY_SECONDS;
 
-/// The range that satisfies all keys.
+/// Sets a cursor to what satisfies all keys.
 #[inline]
-pub fn range(column: &KeyColumn, keys: &[pg_sys::ScanKeyData]) -> Range<WORDS> {
+pub fn apply(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Cursor<WORDS>) {
     // The hot path of nested loops: `column = value` of the column's own type.
     if let [key] = keys
         && key.sk_flags == 0
@@ -37,9 +39,10 @@ pub fn range(column: &KeyColumn, keys: &[pg_sys::ScanKeyData]) -> Range<WORDS> {
         && own_type(column, key.sk_subtype)
     {
         let value = column.key_type.value(key.sk_argument);
-        return Range::point(word(value), column.nulls_first);
+        cursor.reset(Range::point(word(value), column.nulls_first));
+        return;
     }
-    general(column, keys)
+    general(column, keys, cursor);
 }
 
 /// Whether a key is of the column's own type.
@@ -48,15 +51,14 @@ fn own_type(column: &KeyColumn, subtype: pg_sys::Oid) -> bool {
     subtype == pg_sys::InvalidOid || KeyType::of(subtype) == Some(column.key_type)
 }
 
-fn general(column: &KeyColumn, keys: &[pg_sys::ScanKeyData]) -> Range<WORDS> {
+fn general(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Cursor<WORDS>) {
     let mut limits = Limits::ALL;
     let mut nulls = true;
     let mut values = true;
+    let mut arrays = false;
     for key in keys {
         let flags = key.sk_flags as u32;
-        if key.sk_attno != 1
-            || flags & (pg_sys::SK_ROW_HEADER | pg_sys::SK_SEARCHARRAY | pg_sys::SK_ORDER_BY) != 0
-        {
+        if key.sk_attno != 1 || flags & (pg_sys::SK_ROW_HEADER | pg_sys::SK_ORDER_BY) != 0 {
             unsupported(key);
         }
         if flags & pg_sys::SK_SEARCHNULL != 0 {
@@ -69,24 +71,65 @@ fn general(column: &KeyColumn, keys: &[pg_sys::ScanKeyData]) -> Range<WORDS> {
         }
         if flags & pg_sys::SK_ISNULL != 0 {
             // The operators are strict.
-            return Range::NONE;
+            return cursor.reset(Range::NONE);
         }
-        let (Some(comparison), Some(key_type)) =
-            (comparison(key.sk_strategy), type_of(column, key.sk_subtype))
-        else {
-            unsupported(key);
-        };
+        let (comparison, key_type) = meaning(column, key);
+        if flags & pg_sys::SK_SEARCHARRAY != 0 {
+            arrays = true;
+            continue;
+        }
         limits.restrict(
             comparison,
             place(column.key_type, key_type, key_type.value(key.sk_argument)),
         );
     }
-    match (nulls, values) {
+    let range = match (nulls, values) {
         _ if limits.is_empty() => Range::NONE,
         (true, true) => Range::ALL,
         (true, false) => Range::nulls(column.nulls_first),
+        (false, true) if arrays => return with_arrays(column, keys, limits, cursor),
         (false, true) => limits.range(column.nulls_first),
         (false, false) => Range::NONE,
+    };
+    cursor.reset(range);
+}
+
+/// Adds the keys `column <op> ANY (array)` to the limits that the other keys set.
+fn with_arrays(
+    column: &KeyColumn,
+    keys: &[pg_sys::ScanKeyData],
+    limits: Limits,
+    cursor: &mut Cursor<WORDS>,
+) {
+    let mut found = vec![limits];
+    for key in keys {
+        if key.sk_flags as u32 & pg_sys::SK_SEARCHARRAY == 0 {
+            continue;
+        }
+        let (comparison, key_type) = meaning(column, key);
+        let mut any = Vec::new();
+        // SAFETY: the flag says that the argument is an array, which is not NULL.
+        unsafe {
+            array::for_each(key.sk_argument, |datum| {
+                let mut limits = Limits::ALL;
+                let value = key_type.value(datum);
+                limits.restrict(comparison, place(column.key_type, key_type, value));
+                any.push(limits);
+            });
+        }
+        range::any_of(&mut any);
+        found = range::both(&found, &any);
+    }
+    cursor.reset_to_many(|ranges| {
+        ranges.extend(found.iter().map(|limits| limits.range(column.nulls_first)));
+    });
+}
+
+/// A key's operator and the type of its argument.
+fn meaning(column: &KeyColumn, key: &pg_sys::ScanKeyData) -> (Comparison, KeyType) {
+    match (comparison(key.sk_strategy), type_of(column, key.sk_subtype)) {
+        (Some(comparison), Some(key_type)) => (comparison, key_type),
+        _ => unsupported(key),
     }
 }
 

@@ -1,4 +1,6 @@
 //! PostgreSQL's values and macros in terms of the core.
 
+pub mod array;
 pub mod bounds;
 pub mod key;
+pub mod query;

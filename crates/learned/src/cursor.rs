@@ -3,6 +3,7 @@
 //! The cursor's position is an entry, never a slot or a block: between two batches the leaf may be
 //! re-encoded, split, merged or reused. A batch holds **all** entries of the range within
 //! `[low, high)`, so the next one continues at either edge, whatever happened to the pages.
+//! Several ranges (`= ANY`), in ascending order, follow one another.
 //! The first batches are small: most scans end after a few rows.
 
 use crate::error::Result;
@@ -29,6 +30,11 @@ const BEFORE: usize = usize::MAX;
 #[derive(Debug)]
 pub struct Cursor<const W: usize> {
     range: Range<W>,
+    /// No entry of the range needs a recheck.
+    exact: bool,
+    /// All ranges, where there are several, of which `range` is the one at `current`.
+    ranges: Vec<Range<W>>,
+    current: usize,
     /// Whether a batch was asked for since the range was set.
     started: bool,
     /// In the order in which they were read.
@@ -40,6 +46,8 @@ pub struct Cursor<const W: usize> {
     high: Entry<W>,
     limit: usize,
     trail: Trail,
+    /// The fences that the batch's leaf had.
+    fences: (Entry<W>, Entry<W>),
     /// Changes with each batch.
     serial: u64,
 }
@@ -50,14 +58,15 @@ enum Trail {
     None,
     /// It may have more of the range.
     Within(Block),
-    /// The batch ends where the leaf ends, and this was its right link.
-    Finished(Option<Block>),
+    /// The batch ends where this leaf ends, and this was its right link.
+    Finished(Block, Option<Block>),
 }
 
 /// A position to come back to.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark<const W: usize> {
     place: Place<W>,
+    current: usize,
     serial: u64,
     at: usize,
 }
@@ -74,6 +83,9 @@ impl<const W: usize> Default for Cursor<W> {
     fn default() -> Self {
         Self {
             range: Range::NONE,
+            exact: true,
+            ranges: Vec::new(),
+            current: 0,
             started: false,
             batch: Vec::with_capacity(FIRST),
             descending: false,
@@ -82,6 +94,7 @@ impl<const W: usize> Default for Cursor<W> {
             high: Entry::MIN,
             limit: FIRST,
             trail: Trail::None,
+            fences: (Entry::MIN, Entry::MIN),
             serial: 0,
         }
     }
@@ -91,7 +104,24 @@ impl<const W: usize> Cursor<W> {
     /// Begins anew with another range.
     #[inline]
     pub fn reset(&mut self, range: Range<W>) {
+        self.ranges.clear();
+        self.rewind(range);
+    }
+
+    /// Begins anew with several ranges: `fill` puts them into the vector, not empty, ascending,
+    /// disjoint.
+    pub fn reset_to_many(&mut self, fill: impl FnOnce(&mut Vec<Range<W>>)) {
+        self.ranges.clear();
+        fill(&mut self.ranges);
+        let first = self.ranges.first().copied();
+        self.rewind(first.unwrap_or(Range::NONE));
+    }
+
+    #[inline]
+    fn rewind(&mut self, range: Range<W>) {
         self.range = range;
+        self.exact = range.is_exact();
+        self.current = 0;
         self.started = false;
         self.batch.clear();
         self.at = BEFORE;
@@ -100,9 +130,10 @@ impl<const W: usize> Cursor<W> {
         self.serial += 1;
     }
 
-    /// The range being scanned.
-    pub const fn range(&self) -> &Range<W> {
-        &self.range
+    /// Whether an entry of the batch satisfies the search condition for certain.
+    #[inline(always)]
+    pub fn is_sure(&self, entry: &Entry<W>) -> bool {
+        self.exact || self.range.is_sure(entry)
     }
 
     /// The next entry in a direction, if the batch has it.
@@ -121,14 +152,60 @@ impl<const W: usize> Cursor<W> {
         entry
     }
 
+    /// Whether a batch was read since the range was set.
+    #[inline(always)]
+    pub const fn is_started(&self) -> bool {
+        self.started
+    }
+
+    /// The whole range will be wanted: no small batches.
+    pub fn read_far(&mut self) {
+        self.limit = LONGEST;
+    }
+
     /// Whether a batch in this direction could hold anything: false at the range's end.
     #[inline]
     pub fn has_more(&self, forward: bool) -> bool {
+        self.range_has_more(forward) || self.started && self.next_range(forward).is_some()
+    }
+
+    #[inline]
+    fn range_has_more(&self, forward: bool) -> bool {
         match (self.started, forward) {
             (false, _) => self.range.from < self.range.until,
             (true, true) => self.high < self.range.until,
             (true, false) => self.range.from < self.low,
         }
+    }
+
+    /// The range after the current one, and its number.
+    #[inline]
+    fn next_range(&self, forward: bool) -> Option<(usize, Range<W>)> {
+        let next = if forward {
+            self.current + 1
+        } else {
+            self.current.wrapping_sub(1)
+        };
+        self.ranges.get(next).map(|range| (next, *range))
+    }
+
+    /// Turns to another range of several, where the batch has nothing left of this one.
+    fn enter(&mut self, number: usize, range: Range<W>, forward: bool) {
+        self.current = number;
+        self.range = range;
+        self.exact = range.is_exact();
+        let edge = if forward { range.from } else { range.until };
+        (self.low, self.high) = (edge, edge);
+        // The leaf at hand may well have the next range, too.
+        self.trail = match self.trail {
+            Trail::Within(block) | Trail::Finished(block, _)
+                if self.started && lies_in(&edge, &self.fences, forward) =>
+            {
+                Trail::Within(block)
+            }
+            _ => Trail::None,
+        };
+        self.started = true;
     }
 
     /// Goes beyond the last entry in a direction, where [`Self::has_more`] says there is none.
@@ -145,21 +222,25 @@ impl<const W: usize> Cursor<W> {
     /// locked. The batch may be empty although there is more: the caller lets go of the leaf and
     /// asks again. To be called when [`Self::step`] returned None and [`Self::has_more`] true.
     pub fn load<S: Store>(&mut self, tree: &Tree<'_, S, W>, forward: bool) -> Result<S::Read> {
-        let edge = match (self.started, forward) {
-            (true, true) => self.high,
-            (true, false) => self.low,
-            (false, true) => self.range.from,
-            (false, false) => self.range.until,
-        };
         if self.started && forward == self.descending {
             // Turned round: the trail leads the other way.
             self.limit = FIRST;
-            if let Trail::Finished(_) = self.trail {
-                self.trail = Trail::None;
+            if let Trail::Finished(block, _) = self.trail {
+                self.trail = Trail::Within(block);
             }
         }
+        if !self.started {
+            let last = self.ranges.len().saturating_sub(1);
+            let number = if forward { 0 } else { last };
+            let range = self.ranges.get(number).copied().unwrap_or(self.range);
+            self.enter(number, range, forward);
+        } else if !self.range_has_more(forward)
+            && let Some((number, range)) = self.next_range(forward)
+        {
+            self.enter(number, range, forward);
+        }
+        let edge = if forward { self.high } else { self.low };
         let page = self.leaf(tree, &edge, forward)?;
-        self.started = true;
         self.descending = !forward;
         self.at = BEFORE;
         self.batch.clear();
@@ -168,13 +249,14 @@ impl<const W: usize> Cursor<W> {
         let block = page.block();
         let leaf = Leaf::<W>::open(&page, block)?;
         let Range { from, until, .. } = self.range;
+        self.fences = (leaf.low(), leaf.high());
         if forward {
             let more = self.read(|limit, batch| leaf.forward(&edge, &until, limit, batch))?;
             self.low = edge;
             (self.high, self.trail) = match self.batch.last() {
                 Some(last) if more => (successor(last), Trail::Within(block)),
                 _ if until <= leaf.high() => (until, Trail::Within(block)),
-                _ => (leaf.high(), Trail::Finished(leaf.right())),
+                _ => (leaf.high(), Trail::Finished(block, leaf.right())),
             };
         } else {
             let more = self.read(|limit, batch| leaf.backward(&from, &edge, limit, batch))?;
@@ -182,7 +264,7 @@ impl<const W: usize> Cursor<W> {
             (self.low, self.trail) = match self.batch.last() {
                 Some(last) if more => (*last, Trail::Within(block)),
                 _ if leaf.low() <= from => (from, Trail::Within(block)),
-                _ => (leaf.low(), Trail::Finished(None)),
+                _ => (leaf.low(), Trail::Finished(block, None)),
             };
         }
         self.limit = (self.limit * GROWTH).min(LONGEST);
@@ -215,18 +297,11 @@ impl<const W: usize> Cursor<W> {
         match self.trail {
             Trail::Within(block) => {
                 let page = tree.store.read(block)?;
-                let here = fences::of::<W>(&page, block, 0)?.is_some_and(|(low, high)| {
-                    if forward {
-                        low <= *edge && *edge < high
-                    } else {
-                        low < *edge && *edge <= high
-                    }
-                });
-                if here {
+                if fences::of::<W>(&page, block, 0)?.is_some_and(|f| lies_in(edge, &f, forward)) {
                     return Ok(page);
                 }
             }
-            Trail::Finished(right) if forward => {
+            Trail::Finished(_, right) if forward => {
                 if let Some(page) = tree.next(edge, right)? {
                     return Ok(page);
                 }
@@ -250,6 +325,7 @@ impl<const W: usize> Cursor<W> {
         };
         Mark {
             place,
+            current: self.current,
             serial: self.serial,
             at: self.at,
         }
@@ -262,8 +338,9 @@ impl<const W: usize> Cursor<W> {
             self.at = mark.at;
             return;
         }
-        let range = self.range;
-        self.reset(range);
+        let range = self.ranges.get(mark.current).copied();
+        self.rewind(range.unwrap_or(self.range));
+        self.current = mark.current;
         match mark.place {
             Place::Unstarted => {}
             Place::On(entry) => {
@@ -283,6 +360,17 @@ impl<const W: usize> Cursor<W> {
     /// The entries that the last [`Self::load`] read, for callers that take whole batches.
     pub fn batch(&self) -> &[Entry<W>] {
         &self.batch
+    }
+}
+
+/// Whether a leaf with these fences has the entries from `edge` on, or those just below it.
+#[inline]
+fn lies_in<const W: usize>(edge: &Entry<W>, fences: &(Entry<W>, Entry<W>), forward: bool) -> bool {
+    let (low, high) = fences;
+    if forward {
+        low <= edge && edge < high
+    } else {
+        low < edge && edge <= high
     }
 }
 
@@ -378,7 +466,7 @@ mod tests {
         Next(bool, u8),
         Mark,
         Restore,
-        Reset(u64, u64),
+        Reset(Vec<u64>),
         Insert(u64),
         Vacuum,
     }
@@ -388,7 +476,7 @@ mod tests {
             8 => (any::<bool>(), 1u8..60).prop_map(|(f, n)| Op::Next(f, n)),
             2 => Just(Op::Mark),
             2 => Just(Op::Restore),
-            1 => (0u64..420, 0u64..420).prop_map(|(a, b)| Op::Reset(a, b)),
+            1 => prop::collection::vec(0u64..420, 2..9).prop_map(Op::Reset),
             8 => (0u64..400).prop_map(Op::Insert),
             1 => Just(Op::Vacuum),
         ]
@@ -409,8 +497,8 @@ mod tests {
             let mem = index(stay.iter().copied());
             let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
             let mut cursor = Cursor::default();
-            let mut range = Range::ALL;
-            cursor.reset(range);
+            let mut ranges = vec![Range::ALL];
+            cursor.reset(Range::ALL);
             // The oracle's position: the gap or entry as (entries below, whether on an entry).
             #[derive(Clone, Copy, PartialEq, Debug)]
             enum At { Unstarted, Before, On(E), After }
@@ -420,7 +508,7 @@ mod tests {
             for op in ops {
                 match op {
                     Op::Next(forward, count) => for _ in 0..count {
-                        let inside = |e: &&E| range.from <= **e && **e < range.until;
+                        let inside = |e: &&E| ranges.iter().any(|r| r.from <= **e && **e < r.until);
                         let want = match (at, forward) {
                             (At::Unstarted | At::Before, true) => stay.iter().find(inside),
                             (At::Unstarted | At::After, false) => stay.iter().rev().find(inside),
@@ -434,7 +522,7 @@ mod tests {
                                 other => break other,
                             }
                         };
-                        prop_assert_eq!(got, want, "from {:?} in {:?}", at, range);
+                        prop_assert_eq!(got, want, "from {:?} in {:?}", at, ranges);
                         at = match got {
                             Some(e) => At::On(e),
                             None if forward => At::After,
@@ -446,9 +534,20 @@ mod tests {
                         cursor.restore(&mark.0);
                         at = mark.1;
                     }
-                    Op::Reset(a, b) => {
-                        range = Range::exact(entry(a, 0), entry(b, 2));
-                        cursor.reset(range);
+                    Op::Reset(mut ends) => {
+                        if ends.len() > 3 {
+                            ends.sort_unstable();
+                        }
+                        ranges = ends
+                            .chunks_exact(2)
+                            .map(|c| Range::exact(entry(c[0], 0), entry(c[1], 2)))
+                            .collect();
+                        if ranges.len() == 1 {
+                            cursor.reset(ranges[0]);
+                        } else {
+                            ranges.dedup_by(|b, a| b.from < a.until);
+                            cursor.reset_to_many(|r| r.extend(&ranges));
+                        }
                         at = At::Unstarted;
                         mark = (cursor.mark(), at);
                     }

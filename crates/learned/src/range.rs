@@ -143,6 +143,21 @@ impl Limits {
         self.from >= self.until
     }
 
+    /// What satisfies both conditions.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            until: self.until.min(other.until),
+            sure_from: self.sure_from.max(other.sure_from),
+            sure_until: self.sure_until.min(other.sure_until),
+        }
+    }
+
+    const fn is_exact(&self) -> bool {
+        self.from == self.sure_from && self.until == self.sure_until
+    }
+
     /// The entries with such values in a one-word key: `value ^ i64::MIN`, NULLs as in [`crate::key`].
     pub fn range(&self, nulls_first: bool) -> Range<1> {
         let floor = |value| floor(value, nulls_first);
@@ -153,6 +168,47 @@ impl Limits {
             sure_until: floor(self.sure_until),
         }
     }
+}
+
+/// Conditions of which at least one must hold: puts them into ascending order and merges those that
+/// overlap, so that no entry is in two of them.
+pub fn any_of(list: &mut Vec<Limits>) {
+    list.retain(|limits| !limits.is_empty());
+    list.sort_unstable_by_key(|limits| (limits.from, limits.until));
+    list.dedup_by(|next, last| {
+        if next.from >= last.until {
+            return false;
+        }
+        if next != last {
+            let exact = next.is_exact() && last.is_exact();
+            last.until = last.until.max(next.until);
+            (last.sure_from, last.sure_until) = if exact {
+                (last.from, last.until)
+            } else {
+                // Recheck all: which part is sure is not worth finding out.
+                (last.until, last.from)
+            };
+        }
+        true
+    });
+}
+
+/// What satisfies a condition of both lists, each as [`any_of`] left it; so is the result.
+pub fn both(left: &[Limits], right: &[Limits]) -> Vec<Limits> {
+    let mut result = Vec::new();
+    let (mut lefts, mut rights) = (left.iter().peekable(), right.iter().peekable());
+    while let (Some(a), Some(b)) = (lefts.peek(), rights.peek()) {
+        let limits = a.and(b);
+        if !limits.is_empty() {
+            result.push(limits);
+        }
+        if a.until < b.until {
+            lefts.next();
+        } else {
+            rights.next();
+        }
+    }
+    result
 }
 
 /// Below all entries of values from `value` on, above all others (but NULLs that sort last).
@@ -363,6 +419,37 @@ mod tests {
                     prop_assert!(zone || range.is_sure(&e), "recheck outside of all zones");
                 }
             }
+        }
+
+        #[test]
+        fn lists_select_what_one_condition_of_each_selects(
+            lists in prop::collection::vec(prop::collection::vec((-9i128..9, 0i128..4, 0usize..5), 0..6), 1..4),
+        ) {
+            let limits = |&(first, length, op): &(i128, i128, usize)| {
+                let mut limits = Limits::ALL;
+                // Zones only where the length is odd: points else.
+                let place = if length % 2 == 1 { Place::zone(first, first + length) } else { Place::at(first) };
+                limits.restrict(ALL[op], place);
+                limits
+            };
+            let mut found = vec![Limits::ALL];
+            for list in &lists {
+                let mut any: Vec<_> = list.iter().map(limits).collect();
+                any_of(&mut any);
+                found = both(&found, &any);
+            }
+            let within = |l: &Limits, v: i128| l.from <= v && v < l.until;
+            let sure = |l: &Limits, v: i128| within(l, v) && l.sure_from <= v && v < l.sure_until;
+            for v in -12i128..15 {
+                let may = lists.iter().all(|list| list.iter().map(limits).any(|l| within(&l, v)));
+                let must = lists.iter().all(|list| list.iter().map(limits).any(|l| sure(&l, v)));
+                let hits: Vec<_> = found.iter().filter(|l| within(l, v)).collect();
+                prop_assert_eq!(hits.len(), usize::from(may));
+                prop_assert!(must || !hits.iter().any(|l| sure(l, v)));
+                let exact = lists.iter().flatten().all(|&(_, length, _)| length % 2 == 0);
+                prop_assert!(!exact || hits.iter().all(|l| sure(l, v)));
+            }
+            prop_assert!(found.is_sorted_by(|a, b| a.until <= b.from));
         }
 
         #[test]
