@@ -10,7 +10,6 @@ use pgrx::prelude::*;
 
 use crate::pg::query;
 
-
 /// Comparisons to find a row in the leaf that the model predicts.
 const COMPARISONS: f64 = 8.0;
 
@@ -62,7 +61,14 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         {
             let _disguise = Disguise::new(index);
             query::btcostestimate(
-                root, path, loop_count, startup, total, selectivity, correlation, pages,
+                root,
+                path,
+                loop_count,
+                startup,
+                total,
+                selectivity,
+                correlation,
+                pages,
             );
         }
         // nbtree's comparisons of a descent against ours. A search that is repeated (`= ANY`) is
@@ -75,4 +81,3 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         }
     }
 }
-

@@ -1,11 +1,30 @@
 //! The PostgreSQL side of omendb: the index access method `learned`.
 
+/// Where the expansion of `#[pg_guard]` on a block of declarations looks for it.
 mod ffi {
     pub(crate) use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 }
 
 pgrx::pg_module_magic!();
 
+mod build;
+mod cache;
+mod cost;
+mod error;
 mod handler;
+
+mod insert;
 mod opclass;
+mod options;
 mod pg;
+mod scan;
+mod spill;
+mod storage;
+mod vacuum;
+mod validate;
+
+/// Runs when a backend loads the library.
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    options::register();
+}

@@ -386,4 +386,3 @@ pub unsafe extern "C-unwind" fn amcanreturn(_index: pg_sys::Relation, _column: i
     // SAFETY: may be called at any time.
     unsafe { !pg_sys::RecoveryInProgress() }
 }
-

@@ -15,10 +15,10 @@
 use learned::cursor::Cursor;
 use learned::range::{self, Comparison, Limits, Place, Range};
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 
 use super::array;
 use super::key::{KeyColumn, KeyType, WORDS, word};
+use crate::error;
 
 const MICROS: i128 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
@@ -154,18 +154,12 @@ fn comparison(strategy: pg_sys::StrategyNumber) -> Option<Comparison> {
 
 #[cold]
 fn unsupported(key: &pg_sys::ScanKeyData) -> ! {
-    ereport!(
-        ERROR,
-        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-        format!(
-            "unsupported search condition for a learned index: column {}, strategy {}, type {}, flags {:#x}",
-            key.sk_attno,
-            key.sk_strategy,
-            key.sk_subtype.to_u32(),
-            key.sk_flags
-        )
-    );
-    unreachable!()
+    let (column, strategy, flags) = (key.sk_attno, key.sk_strategy, key.sk_flags);
+    let subtype = key.sk_subtype.to_u32();
+    error::unsupported(
+        "unsupported search condition for a learned index",
+        &format!("Column {column}, strategy {strategy}, type {subtype}, flags {flags:#x}."),
+    )
 }
 
 /// Where a key lies among the values of a column.

@@ -2,5 +2,7 @@
 
 pub mod array;
 pub mod bounds;
+pub mod column;
+pub mod ffi;
 pub mod key;
 pub mod query;

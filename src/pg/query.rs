@@ -17,6 +17,7 @@ unsafe extern "C-unwind" {
         pages: *mut f64,
     );
 
+    #[allow(non_snake_case)]
     /// Notes that a serializable transaction has read a page (storage/predicate.h).
     pub fn PredicateLockPage(
         relation: pg_sys::Relation,

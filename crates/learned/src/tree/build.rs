@@ -210,7 +210,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
                     right: after.map(|_| *next + 1),
                     flags: 0,
                 };
-                self.sink.put(*next, &*inner::build(&frame, part))?;
+                self.sink.put(*next, &inner::build(&frame, part))?;
                 these.push((frame.low, *next));
                 *next += 1;
             }
@@ -228,7 +228,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         for (sequence, part) in (0..).zip(bytes.chunks(PAYLOAD)) {
             let after = (sequence + 1 < pages).then_some(*next + 1);
             self.sink
-                .put(*next, &*model_page(W, 1, sequence, part, after))?;
+                .put(*next, &model_page(W, 1, sequence, part, after))?;
             *next += 1;
         }
         Ok(ModelAt {

@@ -167,7 +167,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     ) -> Result<Option<S::Write>> {
         let mut begins = None;
         loop {
-            let page = self.store.write(block)?;
+            let page = self.write(block)?;
             match step(&page, block, at, begins, target)? {
                 Step::Here => return Ok(Some(page)),
                 Step::Right(right, fence) => (block, begins) = (right, Some(fence)),
@@ -187,7 +187,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     ) -> Result<Option<S::Read>> {
         let mut begins = None;
         loop {
-            let page = self.store.read(block)?;
+            let page = self.read(block)?;
             match step(&page, block, at, begins, target)? {
                 Step::Here if at == level => return Ok(Some(page)),
                 Step::Here => {
@@ -224,7 +224,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let mut begins = None;
         for _ in 0..PROBES {
             let Some(block) = next else { break };
-            let leaf = self.store.read(block)?;
+            let leaf = self.read(block)?;
             match step(&leaf, block, 0, begins, target)? {
                 Step::Here => return Ok(Some(leaf)),
                 Step::Right(right, fence) => (next, begins) = (Some(right), Some(fence)),

@@ -19,7 +19,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 pub use build::{Builder, Built, Sink, empty_index};
 pub use insert::{How, Inserted};
@@ -49,6 +49,9 @@ pub struct Tree<'s, S: Store, const W: usize> {
     /// Those of them that had to descend from the root all the same.
     pub missed: Cell<u64>,
     inner_limit: usize,
+    /// Pages held while others are sought above them. A damaged link may lead back to one of
+    /// them, and a page lock is not to be had twice.
+    held: RefCell<Vec<Block>>,
 }
 
 impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
@@ -61,6 +64,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             predicted: Cell::new(0),
             missed: Cell::new(0),
             inner_limit: Inner::<W>::CAPACITY,
+            held: RefCell::new(Vec::new()),
         }
     }
 
@@ -95,6 +99,26 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
     /// The meta page's content.
     pub fn meta(&self) -> Result<Meta> {
         Meta::open::<W>(&*self.store.read(META)?)
+    }
+
+    /// Locks a page that a link leads to.
+    fn read(&self, block: Block) -> Result<S::Read> {
+        self.check_free(block)?;
+        self.store.read(block)
+    }
+
+    /// Locks a page that a link leads to, for changing.
+    fn write(&self, block: Block) -> Result<S::Write> {
+        self.check_free(block)?;
+        self.store.write(block)
+    }
+
+    fn check_free(&self, block: Block) -> Result<()> {
+        if self.held.borrow().contains(&block) {
+            let fault = "a link from above leads to a page below";
+            return Err(Error::corrupted(block, fault));
+        }
+        Ok(())
     }
 }
 

@@ -64,6 +64,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let fault = "marked as split but without right sibling";
             return Err(Error::corrupted(page.block(), fault));
         };
+        self.held.borrow_mut().push(page.block());
         let attempt = retry(|| {
             let meta = self.meta()?;
             if meta.root == page.block() {
@@ -73,8 +74,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 return self.grow(page, &high, right).map(Some);
             }
             self.link(page, level, &high, right)
-        })?;
-        Ok(matches!(attempt, Attempt::Done))
+        });
+        self.held.borrow_mut().pop();
+        Ok(matches!(attempt?, Attempt::Done))
     }
 
     /// Completes the root's split if it is marked. Called without any lock held.

@@ -1,1 +1,198 @@
+//! Simulation of the tree on the in-memory store, against a `BTreeSet`.
 
+mod concurrent;
+mod crash;
+mod damage;
+mod positions;
+mod simulate;
+
+use std::collections::BTreeSet;
+
+use super::{Builder, Report, Tree, empty_index};
+use crate::key::{Entry, tie_of};
+use crate::leaf::Leaf;
+use crate::mem::{Mem, Pages};
+use crate::store::Guard;
+
+/// Words of the keys in most tests: all but the first are noise, so that few entries fit a leaf.
+const WORDS: usize = 8;
+/// Items of inner pages, so that few leaves make a high tree.
+const FANOUT: usize = 3;
+/// Fill factor.
+const FILL: u8 = 90;
+
+type Set<const W: usize> = BTreeSet<Entry<W>>;
+
+/// xorshift64*.
+struct Rng(u64);
+
+impl Rng {
+    fn new(seed: u64) -> Self {
+        let mut rng = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        rng.next();
+        rng
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// The entry of the `n`th key; equal `n` give equal keys.
+fn entry<const W: usize>(n: u64, tid: u64) -> Entry<W> {
+    let mut noise = Rng::new(n ^ 0xABCD);
+    let mut key: [u64; W] = std::array::from_fn(|_| noise.next());
+    key[0] = n;
+    Entry::new(key, tie_of((tid / 200) as u32, (tid % 200 + 1) as u16))
+}
+
+/// How new keys come.
+#[derive(Debug, Clone, Copy)]
+enum Pattern {
+    Ascending,
+    Descending,
+    Random,
+    Duplicates,
+    Groups,
+}
+
+const PATTERNS: [Pattern; 5] = [
+    Pattern::Ascending,
+    Pattern::Descending,
+    Pattern::Random,
+    Pattern::Duplicates,
+    Pattern::Groups,
+];
+
+impl Pattern {
+    fn entry<const W: usize>(self, i: u64, rng: &mut Rng) -> Entry<W> {
+        let n = match self {
+            Self::Ascending => 1_000_000 + i,
+            Self::Descending => 2_000_000 - i,
+            Self::Random => rng.below(1 << 40),
+            Self::Duplicates => rng.below(3),
+            Self::Groups => rng.below(4) << 32 | i,
+        };
+        // Ties in and out of order.
+        let tid = if rng.chance(50) {
+            i
+        } else {
+            rng.below(1 << 30)
+        };
+        entry(n, tid)
+    }
+}
+
+fn empty<const W: usize>() -> Mem {
+    Mem::of(empty_index::<W>(FILL, *b"test key"))
+}
+
+fn build<const W: usize>(entries: &Set<W>) -> Mem {
+    let mut pages = Pages::default();
+    let mut builder = Builder::new(&mut pages, FILL, *b"test key").with_inner_limit(FANOUT);
+    for entry in entries {
+        builder.push(*entry).unwrap();
+    }
+    let built = builder.finish(0).unwrap();
+    assert_eq!(built.blocks as usize, pages.0.len());
+    assert_eq!(built.entries, entries.len() as u64);
+    Mem::new(pages.0)
+}
+
+fn tree<'a, const W: usize>(mem: &'a Mem, model: Option<&'a [u8]>) -> Tree<'a, Mem, W> {
+    match model {
+        Some(bytes) => Tree::with_model(mem, bytes),
+        None => Tree::new(mem),
+    }
+    .with_inner_limit(FANOUT)
+}
+
+/// Verifies the index and that it holds exactly `expected`.
+fn check<const W: usize>(mem: &Mem, expected: &Set<W>) -> Report {
+    let mut found = Vec::new();
+    let report = tree::<W>(mem, None)
+        .verify(&mut |entry| found.push(*entry))
+        .unwrap();
+    assert!(found.iter().eq(expected.iter()), "entries differ");
+    assert_eq!(mem.breaches(), Vec::<String>::new());
+    report
+}
+
+/// The entries of a range as a scan finds them that gives up its page after each batch, sometimes
+/// for good.
+fn forward<const W: usize>(
+    tree: &Tree<'_, Mem, W>,
+    from: &Entry<W>,
+    until: &Entry<W>,
+    rng: &mut Rng,
+) -> Vec<Entry<W>> {
+    let (mut out, mut from) = (Vec::new(), *from);
+    let mut leaf = tree.find(&from).unwrap();
+    loop {
+        let limit = 1 + rng.below(9) as usize;
+        let view = Leaf::<W>::open(&leaf, leaf.block()).unwrap();
+        let more = view.forward(&from, until, limit, &mut out).unwrap();
+        let (high, right) = (view.high(), view.right());
+        if more {
+            from = *out.last().unwrap();
+            from.tie += 1;
+            if rng.chance(30) {
+                drop(leaf);
+                leaf = tree.find(&from).unwrap();
+            }
+        } else {
+            drop(leaf);
+            if high >= *until {
+                return out;
+            }
+            match tree.next(&high, right).unwrap() {
+                Some(next) => leaf = next,
+                None => return out,
+            }
+        }
+    }
+}
+
+/// Likewise, descending.
+fn backward<const W: usize>(
+    tree: &Tree<'_, Mem, W>,
+    from: &Entry<W>,
+    until: &Entry<W>,
+    rng: &mut Rng,
+) -> Vec<Entry<W>> {
+    let (mut out, mut until) = (Vec::new(), *until);
+    let mut leaf = tree.find_before(&until).unwrap();
+    while let Some(page) = leaf.take() {
+        let limit = 1 + rng.below(9) as usize;
+        let view = Leaf::<W>::open(&page, page.block()).unwrap();
+        let more = view.backward(from, &until, limit, &mut out).unwrap();
+        let low = view.low();
+        if more {
+            until = *out.last().unwrap();
+            if rng.chance(70) {
+                leaf = Some(page);
+            } else {
+                drop(page);
+                leaf = tree.find_before(&until).unwrap();
+            }
+        } else {
+            drop(page);
+            if low <= *from {
+                break;
+            }
+            leaf = tree.find_before(&low).unwrap();
+        }
+    }
+    out
+}

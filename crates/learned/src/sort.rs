@@ -1,0 +1,87 @@
+//! Sorting many entries in memory: by radix, byte after byte from the least significant, leaving
+//! out the bytes that are the same in all entries.
+
+use std::collections::TryReserveError;
+
+use crate::key::Entry;
+
+/// Sorts `entries` with as much memory again. `interrupt` is called every few milliseconds.
+pub fn sort<const W: usize>(
+    entries: &mut Vec<Entry<W>>,
+    interrupt: &mut dyn FnMut(),
+) -> Result<(), TryReserveError> {
+    let Some(&first) = entries.first() else {
+        return Ok(());
+    };
+    // Rows are mostly met in the order of their ties, which a stable sort by key keeps.
+    let ties_ascend = entries.is_sorted_by_key(|e| e.tie);
+    let mut spare = Vec::new();
+    spare.try_reserve_exact(entries.len())?;
+    spare.resize(entries.len(), Entry::MIN);
+    let columns = std::iter::once(None).chain((0..W).rev().map(Some));
+    for column in columns.skip(usize::from(ties_ascend)) {
+        let word = |e: &Entry<W>| match column {
+            Some(w) => e.key.get(w).copied().unwrap_or_default(),
+            None => e.tie,
+        };
+        let varying = entries.iter().fold(0, |v, e| v | (word(e) ^ word(&first)));
+        interrupt();
+        for shift in (0..u64::BITS).step_by(8) {
+            if varying >> shift & 0xFF != 0 {
+                pass(entries, &mut spare, &|e| (word(e) >> shift) as u8);
+                std::mem::swap(entries, &mut spare);
+                interrupt();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One stable distribution by `digit` from `from` to `to`.
+fn pass<T: Copy>(from: &[T], to: &mut [T], digit: &impl Fn(&T) -> u8) {
+    let mut next = [0usize; 256];
+    for item in from {
+        next[usize::from(digit(item))] += 1;
+    }
+    let mut sum = 0;
+    for count in &mut next {
+        sum += std::mem::replace(count, sum);
+    }
+    for item in from {
+        let place = &mut next[usize::from(digit(item))];
+        if let Some(slot) = to.get_mut(*place) {
+            *slot = *item;
+        }
+        *place += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn agrees(mut entries: Vec<Entry<2>>) {
+        let mut expected = entries.clone();
+        expected.sort();
+        sort(&mut entries, &mut || ()).unwrap();
+        assert_eq!(entries, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_words(words in prop::collection::vec(any::<(u64, u64, u64)>(), 0..300)) {
+            agrees(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
+        }
+
+        #[test]
+        fn few_words(words in prop::collection::vec((0u64..3, 250u64..260, 0u64..5), 0..300)) {
+            agrees(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
+        }
+
+        #[test]
+        fn ascending_ties(words in prop::collection::vec((0u64..3, any::<u64>()), 0..300)) {
+            agrees(words.iter().zip(0..).map(|(&(a, b), t)| Entry::new([a, b], t)).collect());
+        }
+    }
+}

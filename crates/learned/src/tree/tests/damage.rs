@@ -1,0 +1,139 @@
+use super::*;
+use crate::store::Store;
+
+/// Whatever bytes a page has: no panic, no endless search, no page locked twice.
+#[test]
+fn damaged_pages_are_errors_not_panics() {
+    let set: Set<WORDS> = (0..1500).map(|i| entry(3 * i, i)).collect();
+    let sound = build(&set);
+    let model = tree::<WORDS>(&sound, None).load_model().unwrap();
+    let (mut faults, mut silent) = (0, 0);
+    for seed in 0..1500 {
+        let mut rng = Rng::new(seed);
+        let mem = Mem::new(sound.pages());
+        let blocks = u64::from(mem.blocks().unwrap());
+        for _ in 0..1 + rng.below(4) {
+            let block = if rng.chance(20) {
+                0
+            } else {
+                rng.below(blocks) as u32
+            };
+            mem.damage(block, |page| {
+                for _ in 0..1 + rng.below(6) {
+                    // Mostly where the headers are.
+                    let at = if rng.chance(70) {
+                        10 + rng.below(200)
+                    } else {
+                        rng.below(8192)
+                    };
+                    let value = if rng.chance(50) {
+                        rng.below(12)
+                    } else {
+                        rng.next()
+                    };
+                    page[at as usize] = value as u8;
+                }
+            });
+        }
+        let tree = tree::<WORDS>(&mem, model.as_deref().filter(|_| rng.chance(50)));
+        let mut errors = 0;
+        let mut note = |failed: bool| errors += u64::from(failed);
+        note(tree.verify(&mut |_| ()).is_err());
+        for i in 0..40 {
+            let wanted = entry(3 * rng.below(1500) + 1, i);
+            note(tree.contains(&wanted).is_err());
+            note(tree.find_before(&wanted).is_err());
+            note(tree.insert(wanted, FILL).is_err());
+        }
+        note(tree.vacuum(&mut |tie| tie % 3 == 0).is_err());
+        note(tree.retrain(0).is_err());
+        note(tree.load_model().is_err());
+        note(tree.sweep(&mut |_| ()).is_err());
+        if errors > 0 {
+            faults += 1
+        } else {
+            silent += 1
+        }
+        assert!(
+            mem.reads() < 2_000_000,
+            "seed {seed}: {} pages read",
+            mem.reads()
+        );
+        for breach in mem.breaches() {
+            assert!(
+                !breach.contains("twice") && !breach.contains("deadlock"),
+                "seed {seed}: {breach}"
+            );
+        }
+    }
+    assert!(faults > silent, "{faults} against {silent}");
+}
+
+/// Each kind of damage that `verify` exists for is found and named.
+#[test]
+fn verify_finds_what_is_wrong() {
+    use crate::page::{Kind, head, put};
+    let set: Set<WORDS> = (0..1500).map(|i| entry(i, i)).collect();
+    let sound = build(&set);
+    let blocks = sound.blocks().unwrap();
+    let root = tree::<WORDS>(&sound, None).meta().unwrap().root;
+    let of = |level: u8| {
+        let pages = sound.pages();
+        (1..blocks)
+            .find(|&b| {
+                let page = &pages[b as usize];
+                let kind = if level == 0 { Kind::Leaf } else { Kind::Inner };
+                crate::page::kind(page) == Some(kind) && crate::page::level(page) == level
+            })
+            .unwrap()
+    };
+    let (leaf, inner) = (of(0) + 1, of(1));
+    let items = crate::fences::end::<WORDS>() + 8;
+    let item = Entry::<WORDS>::BYTES + 8;
+    let fault = |block: u32, at: usize, bytes: &[u8]| {
+        let mem = Mem::new(sound.pages());
+        mem.damage(block, |page| put(page, at, bytes));
+        tree::<WORDS>(&mem, None)
+            .verify(&mut |_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    for (block, at, bytes, wanted) in [
+        (leaf, head::RIGHT, &[0xFF; 4][..], "disagree"),
+        (leaf, head::RIGHT, &[1, 0, 0, 0], "reached twice"),
+        (leaf, head::FLAGS, &[1], "although the split is marked"),
+        (leaf, head::KIND, &[1], "another kind or level"),
+        (
+            leaf,
+            crate::fences::LOW + 7,
+            &[0xFF; 1],
+            "low fence not below",
+        ),
+        (leaf, crate::page::SPECIAL + 2, &[3], "special area"),
+        (
+            inner,
+            items + item + Entry::<WORDS>::BYTES,
+            &[9, 0, 0, 0],
+            "has a downlink but",
+        ),
+        (inner, items + item, &[0xFF], "out of order"),
+        (root, head::LEVEL, &[1], "another kind or level"),
+        (0, head::END + 8, &[2, 0, 0, 0], "another kind or level"),
+    ] {
+        let found = fault(block, at, bytes);
+        assert!(
+            found.contains(wanted),
+            "block {block}, byte {at}: {found}, wanted {wanted}"
+        );
+    }
+    // A page that looks alive though nothing leads to it.
+    let mut pages = sound.pages();
+    pages.push(pages[leaf as usize].clone());
+    let found = tree::<WORDS>(&Mem::new(pages), None).verify(&mut |_| ());
+    assert!(
+        found
+            .unwrap_err()
+            .to_string()
+            .contains("nothing leads to it")
+    );
+}

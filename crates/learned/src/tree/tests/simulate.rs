@@ -1,0 +1,184 @@
+use super::*;
+
+/// One run of random work; returns the report at its end.
+fn run<const W: usize>(seed: u64, pattern: Pattern, steps: u64) -> Report {
+    println!("seed {seed}, {pattern:?}, {W} words");
+    let mut rng = Rng::new(seed);
+    let mut expected = Set::<W>::new();
+    if seed % 2 == 1 {
+        expected.extend((0..steps / 3).map(|i| pattern.entry::<W>(i, &mut rng)));
+    }
+    let mem = if expected.is_empty() {
+        empty::<W>()
+    } else {
+        build(&expected)
+    };
+    check(&mem, &expected);
+    let mut model = tree::<W>(&mem, None).load_model().unwrap();
+    let mut reload = false;
+    for i in steps / 3..steps {
+        if std::mem::take(&mut reload) {
+            model = tree::<W>(&mem, None).load_model().unwrap();
+            assert!(model.is_some());
+        }
+        let tree = tree::<W>(&mem, model.as_deref().filter(|_| rng.chance(70)));
+        let new = pattern.entry(i, &mut rng);
+        assert_eq!(tree.contains(&new).unwrap(), expected.contains(&new));
+        if expected.insert(new) {
+            tree.insert(new, FILL).unwrap();
+        }
+        assert!(tree.contains(&new).unwrap());
+        if rng.chance(1) {
+            let (modulus, rest) = (2 + rng.below(9), rng.below(2));
+            let dead = |tie: u64| tie % modulus == rest;
+            let before = expected.len();
+            expected.retain(|entry| !dead(entry.tie));
+            let done = tree.vacuum(&mut |tie| dead(tie)).unwrap();
+            assert_eq!(done.live, expected.len() as u64);
+            assert_eq!(done.removed, (before - expected.len()) as u64);
+        }
+        if rng.chance(1) {
+            tree.retrain(i as i64).unwrap();
+            if rng.chance(50) {
+                reload = true;
+            }
+        }
+        if rng.chance(2) {
+            let mut ends = [new, pattern.entry(rng.below(steps), &mut rng)];
+            if rng.chance(20) {
+                ends = [Entry::MIN, Entry::MAX];
+            }
+            ends.sort_unstable();
+            let [from, until] = ends;
+            let wanted: Vec<_> = expected.range(from..until).copied().collect();
+            assert_eq!(forward(&tree, &from, &until, &mut rng), wanted);
+            let wanted: Vec<_> = wanted.into_iter().rev().collect();
+            assert_eq!(backward(&tree, &from, &until, &mut rng), wanted);
+        }
+    }
+    // All that can be replayed is what is there.
+    let mut pages = mem.base();
+    for record in mem.log() {
+        record.redo(&mut pages);
+    }
+    let now = mem.pages();
+    for (block, page) in pages.iter().enumerate() {
+        assert!(
+            page == now.get(block).unwrap(),
+            "block {block} differs after replay"
+        );
+    }
+    check(&mem, &expected)
+}
+
+#[test]
+fn random_work_matches_a_set() {
+    for seed in 0..4 {
+        for pattern in PATTERNS {
+            let report = run::<WORDS>(seed, pattern, 1500);
+            assert!(report.height >= 4, "{report:?}");
+            assert_eq!(report.incomplete, 0);
+        }
+    }
+    for pattern in PATTERNS {
+        run::<1>(9, pattern, 3000);
+        run::<2>(10, pattern, 3000);
+    }
+}
+
+#[test]
+fn builds_of_every_size_are_sound() {
+    for entries in [0, 1, 2, 5, 6, 7, 30, 31, 200, 1000, 4000] {
+        let set: Set<WORDS> = (0..entries).map(|i| entry(i / 3, i)).collect();
+        let mem = build(&set);
+        let report = check(&mem, &set);
+        assert_eq!(report.model_misses, 0);
+        assert_eq!(report.model_bytes > 0, report.leaves > 1);
+        let tree = tree::<WORDS>(&mem, None);
+        tree.insert(entry(entries, entries), FILL).unwrap();
+        let mut set = set;
+        set.insert(entry(entries, entries));
+        check(&mem, &set);
+    }
+}
+
+#[test]
+fn empty_build_equals_empty_index() {
+    let built = build(&Set::<2>::new()).pages();
+    let empty = empty::<2>().pages();
+    assert!(built == empty);
+}
+
+#[test]
+fn a_build_starts_over_at_an_entry_out_of_order() {
+    let set: Set<WORDS> = (0..1000).map(|i| entry(2 * i, i)).collect();
+    let late = entry::<WORDS>(77, 5);
+    let pages = std::cell::RefCell::new(Pages::default());
+    struct Shared<'a>(&'a std::cell::RefCell<Pages>);
+    impl crate::tree::Sink for Shared<'_> {
+        fn put(&mut self, block: crate::Block, page: &crate::Page) -> crate::Result<()> {
+            self.0.borrow_mut().put(block, page)
+        }
+    }
+    let mut sink = Shared(&pages);
+    let mut builder = Builder::new(&mut sink, FILL, [0; 8]).with_inner_limit(FANOUT);
+    for entry in &set {
+        builder.push(*entry).unwrap();
+    }
+    assert!(!builder.accepts(&late));
+    assert!(builder.push(late).is_err());
+    let mut moved = Vec::new();
+    builder
+        .restart(
+            &mut |block| Ok(Box::new(*pages.borrow().0[block as usize])),
+            &mut |entry| {
+                moved.push(entry);
+                Ok(())
+            },
+        )
+        .unwrap();
+    assert!(moved.iter().eq(&set));
+    let mut set = set;
+    set.insert(late);
+    for entry in &set {
+        builder.push(*entry).unwrap();
+    }
+    let built = builder.finish(0).unwrap();
+    assert_eq!(built.entries, 1001);
+    check(&Mem::new(pages.into_inner().0), &set);
+}
+
+#[test]
+fn retraining_reuses_the_pages_of_models_before() {
+    let set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
+    let mem = build(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    for now in 0..6 {
+        tree.retrain(now).unwrap();
+    }
+    let report = check(&mem, &set);
+    assert!(
+        report.model_pages > 1 && report.stale_model_pages == 0,
+        "{report:?}"
+    );
+    assert_eq!(report.free_pages, report.model_pages);
+    let mut free = Vec::new();
+    let swept = tree.sweep(&mut |block| free.push(block)).unwrap();
+    assert_eq!((swept.free, swept.stale), (report.free_pages, 0));
+    assert_eq!(free.len() as u64, report.free_pages);
+}
+
+#[test]
+fn the_model_saves_the_descent() {
+    let set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
+    let mem = build(&set);
+    let model = tree::<WORDS>(&mem, None).load_model().unwrap();
+    let tree = tree::<WORDS>(&mem, model.as_deref());
+    for entry in &set {
+        assert!(tree.contains(entry).unwrap());
+    }
+    assert_eq!((tree.predicted.get(), tree.missed.get()), (3000, 0));
+    let before = mem.reads();
+    assert!(tree.contains(&entry(1500, 1500)).unwrap());
+    assert!(mem.reads() - before <= 2);
+}

@@ -1,0 +1,270 @@
+//! CREATE INDEX and REINDEX: rows to entries, entries to pages.
+
+use std::ffi::{CStr, c_void};
+
+use learned::page::{Block, Page};
+use learned::store::{Change, Guard, Store};
+use learned::tree::{Builder, empty_index};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use crate::error::{OrRaise, internal, raise};
+use crate::options;
+use crate::pg::column::{self, column, descriptor};
+use crate::pg::ffi;
+use crate::pg::key::{Key, KeyColumn, WORDS};
+use crate::spill::Spill;
+use crate::storage::{Bulk, Relation};
+
+/// What [`ambuildphasename`] names, numbered on from the server's own first phase.
+mod phase {
+    pub const SCAN: i64 = 2;
+    pub const SORT: i64 = 3;
+    pub const LOAD: i64 = 4;
+}
+
+/// Names the phases of a build in `pg_stat_progress_create_index`.
+///
+/// # Safety
+/// Called by the server.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambuildphasename(number: i64) -> *mut std::ffi::c_char {
+    let name: &CStr = match number {
+        n if n == i64::from(pg_sys::PROGRESS_CREATEIDX_SUBPHASE_INITIALIZE) => c"initializing",
+        phase::SCAN => c"scanning table",
+        phase::SORT => c"sorting live tuples",
+        phase::LOAD => c"loading tuples in tree",
+        _ => return std::ptr::null_mut(),
+    };
+    name.as_ptr().cast_mut()
+}
+
+fn progress(what: u32, value: i64) {
+    // SAFETY: writes to this backend's status entry.
+    unsafe { pg_sys::pgstat_progress_update_param(what as i32, value) };
+}
+
+/// The access method's `ambuild`.
+///
+/// # Safety
+/// Called by the server with an open table, its new and empty index, and what to index.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambuild(
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    info: *mut pg_sys::IndexInfo,
+) -> *mut pg_sys::IndexBuildResult {
+    // SAFETY: the relations stay open for the whole build.
+    let (column, fill, store) =
+        unsafe { (column(index), options::fill(index), Relation::new(index)) };
+    if store.blocks().or_raise(index) != 0 {
+        internal(index, "already contains data");
+    }
+    let mut bulk = Bulk::new(&store).or_raise(index);
+    let mut build = Build {
+        index,
+        column,
+        store: &store,
+        builder: Builder::new(&mut bulk, fill, descriptor(&column)),
+        entries: Vec::new(),
+        ordered: true,
+        limit: memory() / size_of::<Key>() / 2,
+        spill: None,
+        count: 0,
+        pushed: 0,
+    };
+    progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::SCAN);
+    // SAFETY: `build` outlives the scan. In block order (no synchronized scan), so that a table
+    // filled in key order is met in key order.
+    let rows = unsafe {
+        let state = (&raw mut build).cast();
+        let no_scan = std::ptr::null_mut();
+        ffi::table_index_build_scan(heap, index, info, true, Some(add_row), state, no_scan)
+    };
+    build.load();
+    let count = build.count;
+    // SAFETY: returns a timestamp.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let built = build.builder.finish(now).or_raise(index);
+    bulk.finish(built.blocks, WORDS).or_raise(index);
+
+    // SAFETY: palloc returns memory for the result, or raises an error.
+    unsafe {
+        let result = pg_sys::palloc0(size_of::<pg_sys::IndexBuildResult>())
+            .cast::<pg_sys::IndexBuildResult>();
+        (*result).heap_tuples = rows;
+        (*result).index_tuples = count as f64;
+        result
+    }
+}
+
+/// Takes one row of the table.
+#[pg_guard]
+unsafe extern "C-unwind" fn add_row(
+    _index: pg_sys::Relation,
+    tid: pg_sys::ItemPointer,
+    values: *mut pg_sys::Datum,
+    isnull: *mut bool,
+    _alive: bool,
+    state: *mut c_void,
+) {
+    // SAFETY: the scan passes on the state given to it, and one column's value.
+    unsafe {
+        let build = &mut *state.cast::<Build<'_, '_>>();
+        let entry = column::entry(&build.column, values, isnull, tid);
+        build.add(entry);
+    }
+}
+
+/// Bytes that maintenance_work_mem allows.
+fn memory() -> usize {
+    // SAFETY: a setting in kilobytes, always positive.
+    unsafe { pg_sys::maintenance_work_mem as usize * 1024 }
+}
+
+/// The rows of a build on their way to the builder.
+///
+/// They are collected in memory. As long as they come in order, full memory goes to the builder,
+/// page by page. If they do not, they are sorted: in memory if they are few, else by the server's
+/// tuplesort, to which also goes what the builder has already written.
+struct Build<'s, 'r> {
+    index: pg_sys::Relation,
+    column: KeyColumn,
+    store: &'r Relation,
+    builder: Builder<'s, Bulk<'r>, WORDS>,
+    entries: Vec<Key>,
+    /// `entries` ascend, and the builder accepts the first.
+    ordered: bool,
+    /// So many entries fit in half of the memory: sorting takes the other half.
+    limit: usize,
+    spill: Option<Spill>,
+    /// Rows met.
+    count: u64,
+    /// Rows that the builder has.
+    pushed: u64,
+}
+
+impl Build<'_, '_> {
+    fn add(&mut self, entry: Key) {
+        self.count += 1;
+        if let Some(spill) = &mut self.spill {
+            spill.put(&entry);
+            return;
+        }
+        let after = match self.entries.last() {
+            Some(last) => *last < entry,
+            None => self.builder.accepts(&entry),
+        };
+        self.ordered &= after;
+        if self.entries.len() == self.entries.capacity() && self.entries.try_reserve(1).is_err() {
+            out_of_memory();
+        }
+        self.entries.push(entry);
+        if self.entries.len() >= self.limit {
+            if self.ordered {
+                self.push_all();
+            } else {
+                self.spill_all();
+            }
+        }
+    }
+
+    /// Brings all rows to the builder.
+    fn load(&mut self) {
+        if self.spill.is_none() && !self.ordered && self.pushed > 0 {
+            self.spill_all();
+        }
+        progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::SORT);
+        progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_TOTAL, self.count as i64);
+        if let Some(spill) = &mut self.spill {
+            spill.sort();
+        } else if !self.ordered {
+            let interrupt = &mut || self.store.interrupt();
+            if learned::sort::sort(&mut self.entries, interrupt).is_err() {
+                out_of_memory();
+            }
+        }
+        progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::LOAD);
+        match self.spill.take() {
+            Some(mut spill) => {
+                while let Some(entry) = spill.next() {
+                    self.push(entry);
+                }
+                spill.end();
+            }
+            None => self.push_all(),
+        }
+        progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, self.count as i64);
+    }
+
+    fn push(&mut self, entry: Key) {
+        self.builder.push(entry).or_raise(self.index);
+        self.pushed += 1;
+        if self.pushed.is_multiple_of(0x1_0000) {
+            progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, self.pushed as i64);
+            self.store.interrupt();
+        }
+    }
+
+    fn push_all(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        for entry in entries.drain(..) {
+            self.push(entry);
+        }
+        self.entries = entries;
+    }
+
+    /// Goes over to the server's sort with all rows so far.
+    fn spill_all(&mut self) {
+        let mut spill = Spill::new(memory() / 1024);
+        let store = self.store;
+        let read = &mut |block: Block| -> learned::Result<Box<Page>> {
+            store.interrupt();
+            Ok(Box::new(*store.read(block)?))
+        };
+        let visit = &mut |entry: Key| {
+            spill.put(&entry);
+            Ok(())
+        };
+        self.builder.restart(read, visit).or_raise(self.index);
+        self.pushed = 0;
+        for entry in std::mem::take(&mut self.entries) {
+            spill.put(&entry);
+        }
+        self.spill = Some(spill);
+    }
+}
+
+#[cold]
+fn out_of_memory() -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+        "out of memory while building an index",
+        Some("Lower maintenance_work_mem."),
+    )
+}
+
+/// The access method's `ambuildempty`: the INIT fork of an unlogged index.
+///
+/// # Safety
+/// Called by the server with an open index whose INIT fork is empty.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
+    // SAFETY: the index stays open.
+    let (column, fill, store) = unsafe {
+        (
+            column(index),
+            options::fill(index),
+            Relation::init_fork(index),
+        )
+    };
+    for (block, page) in empty_index::<WORDS>(fill, descriptor(&column)) {
+        let mut write = store.extend();
+        if write.block() != block {
+            internal(index, "its INIT fork already contains data");
+        }
+        store
+            .commit(&mut [(&mut write, Change::Image(page))])
+            .or_raise(index);
+    }
+}

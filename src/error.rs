@@ -1,0 +1,72 @@
+//! The core's errors as PostgreSQL errors, each with its SQLSTATE.
+
+use std::ffi::CStr;
+
+use learned::Error;
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Raises an ERROR, with a hint if there is one.
+pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: Option<&str>) -> ! {
+    let mut report = ErrorReport::new(code, message.into(), "omendb");
+    if let Some(hint) = hint {
+        report = report.set_hint(hint);
+    }
+    report.report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
+}
+
+/// Raises an ERROR for something that this access method does not support.
+pub fn unsupported(message: impl Into<String>, hint: &str) -> ! {
+    let code = PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED;
+    raise(code, message, Some(hint))
+}
+
+/// Raises an ERROR for a mistake in this extension, before it could do any harm.
+#[cold]
+pub fn internal(rel: pg_sys::Relation, why: &str) -> ! {
+    let message = format!("index \"{}\": {why}", name(rel));
+    raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, None)
+}
+
+/// Raises an ERROR for an index whose contents are wrong.
+#[cold]
+pub fn corrupted(rel: pg_sys::Relation, fault: &str) -> ! {
+    let name = name(rel);
+    raise(
+        PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED,
+        format!("index \"{name}\" is corrupted: {fault}"),
+        Some(&format!("REINDEX INDEX \"{name}\" builds it anew.")),
+    )
+}
+
+/// The core's results, with errors raised.
+pub trait OrRaise<T> {
+    /// The value; an error is raised as one of the index `rel`.
+    fn or_raise(self, rel: pg_sys::Relation) -> T;
+}
+
+impl<T> OrRaise<T> for learned::Result<T> {
+    #[inline(always)]
+    fn or_raise(self, rel: pg_sys::Relation) -> T {
+        match self {
+            Ok(value) => value,
+            Err(error) => report(rel, &error),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn report(rel: pg_sys::Relation, error: &Error) -> ! {
+    // Both kinds there are mean that the pages contradict each other.
+    corrupted(rel, &error.to_string())
+}
+
+/// A relation's name, for messages.
+pub fn name(rel: pg_sys::Relation) -> String {
+    // SAFETY: callers have the relation open; its name is a C string inside rd_rel.
+    let name = unsafe { CStr::from_ptr((*(*rel).rd_rel).relname.data.as_ptr()) };
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,88 @@
+//! Storage parameters: `CREATE INDEX ... WITH (fillfactor = 80)`.
+
+use std::mem::offset_of;
+use std::sync::OnceLock;
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+const DEFAULT_FILL: i32 = 90;
+
+/// The parsed options, as the server stores them in `rd_options`.
+#[repr(C)]
+struct Options {
+    /// The varlena's length.
+    length: i32,
+    fillfactor: i32,
+}
+
+static KIND: OnceLock<pg_sys::relopt_kind::Type> = OnceLock::new();
+
+/// Registers the options. Called once, when the library is loaded.
+pub fn register() {
+    KIND.get_or_init(|| {
+        // SAFETY: plain registrations with constant strings, in the main thread.
+        unsafe {
+            let kind = pg_sys::add_reloption_kind();
+            pg_sys::add_int_reloption(
+                kind,
+                c"fillfactor".as_ptr(),
+                c"Fills leaves of builds and of ascending inserts only to this percentage".as_ptr(),
+                DEFAULT_FILL,
+                10,
+                100,
+                // Only inserts to come look at it.
+                pg_sys::ShareUpdateExclusiveLock as i32,
+            );
+            kind
+        }
+    });
+}
+
+/// The access method's `amoptions`.
+///
+/// # Safety
+/// Called by the server with an array of options or null.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amoptions(
+    reloptions: pg_sys::Datum,
+    validate: bool,
+) -> *mut pg_sys::bytea {
+    let Some(&kind) = KIND.get() else {
+        return std::ptr::null_mut();
+    };
+    let table = [pg_sys::relopt_parse_elt {
+        optname: c"fillfactor".as_ptr(),
+        opttype: pg_sys::relopt_type::RELOPT_TYPE_INT,
+        offset: offset_of!(Options, fillfactor) as i32,
+        #[cfg(feature = "pg18")]
+        isset_offset: 0,
+    }];
+    // SAFETY: the table describes Options, whose size is given.
+    unsafe {
+        pg_sys::build_reloptions(
+            reloptions,
+            validate,
+            kind,
+            size_of::<Options>(),
+            table.as_ptr(),
+            table.len() as i32,
+        )
+        .cast()
+    }
+}
+
+/// The index's fill factor.
+///
+/// # Safety
+/// `rel` is an open index of this access method.
+pub unsafe fn fill(rel: pg_sys::Relation) -> u8 {
+    // SAFETY: rd_options is null or what amoptions returned.
+    let fill = unsafe {
+        match (*rel).rd_options.cast::<Options>().as_ref() {
+            Some(options) => options.fillfactor,
+            None => DEFAULT_FILL,
+        }
+    };
+    fill.clamp(10, 100) as u8
+}

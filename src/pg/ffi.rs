@@ -1,0 +1,157 @@
+//! What PostgreSQL has and pgrx does not offer: ported macros and missing declarations.
+
+use std::ffi::c_void;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+
+/// `#define InvalidSubTransactionId ((SubTransactionId) 0)`
+const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
+
+/// Starts a critical section: until its end any ERROR becomes a PANIC.
+///
+/// ```c
+/// #define START_CRIT_SECTION()  (CritSectionCount++)
+/// ```
+#[inline(always)]
+pub fn start_crit_section() {
+    // SAFETY: a backend is single-threaded, and only this pair of functions and the server's own
+    // macros touch the counter, always in nested pairs.
+    unsafe { pg_sys::CritSectionCount += 1 };
+}
+
+/// Ends a critical section.
+///
+/// ```c
+/// #define END_CRIT_SECTION() do { Assert(CritSectionCount > 0); CritSectionCount--; } while(0)
+/// ```
+#[inline(always)]
+pub fn end_crit_section() {
+    // SAFETY: as above; wrapping, since nothing in here may panic.
+    unsafe { pg_sys::CritSectionCount = pg_sys::CritSectionCount.wrapping_sub(1) };
+}
+
+/// Whether changes of the relation's main fork are logged.
+///
+/// ```c
+/// #define RelationNeedsWAL(relation) \
+///     (RelationIsPermanent(relation) && (XLogIsNeeded() || \
+///       (relation->rd_createSubid == InvalidSubTransactionId && \
+///        relation->rd_firstRelfilenodeSubid == InvalidSubTransactionId)))
+/// ```
+///
+/// # Safety
+/// `rel` is an open relation.
+pub unsafe fn relation_needs_wal(rel: pg_sys::Relation) -> bool {
+    // SAFETY: the caller has the relation open, so its relcache entry and rd_rel are there;
+    // wal_level is set at server start.
+    unsafe {
+        let permanent = (*(*rel).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as i8;
+        #[cfg(feature = "pg15")]
+        let first_file = (*rel).rd_firstRelfilenodeSubid;
+        #[cfg(not(feature = "pg15"))]
+        let first_file = (*rel).rd_firstRelfilelocatorSubid;
+        permanent
+            && (pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32
+                || ((*rel).rd_createSubid == NO_SUBTRANSACTION && first_file == NO_SUBTRANSACTION))
+    }
+}
+
+/// Sets a page's LSN: two 32-bit halves, the high one first.
+///
+/// ```c
+/// #define PageXLogRecPtrSet(ptr, lsn) \
+///     ((ptr).xlogid = (uint32) ((lsn) >> 32), (ptr).xrecoff = (uint32) (lsn))
+/// ```
+///
+/// # Safety
+/// `page` is a page in a buffer that the caller has locked exclusively.
+#[inline(always)]
+pub unsafe fn page_set_lsn(page: *mut u8, lsn: pg_sys::XLogRecPtr) {
+    // SAFETY: the caller vouches for the page; buffers are aligned for their header, in which the
+    // LSN stands first.
+    unsafe {
+        page.cast::<u32>().write((lsn >> 32) as u32);
+        page.add(4).cast::<u32>().write(lsn as u32);
+    }
+}
+
+/// Whether no other backend can see the relation's file yet, or ever.
+///
+/// ```c
+/// #define RELATION_IS_LOCAL(relation) \
+///     ((relation)->rd_islocaltemp || (relation)->rd_createSubid != InvalidSubTransactionId)
+/// ```
+///
+/// # Safety
+/// `rel` is an open relation.
+#[cfg(feature = "pg15")]
+pub unsafe fn relation_is_local(rel: pg_sys::Relation) -> bool {
+    // SAFETY: the caller has the relation open.
+    unsafe { (*rel).rd_islocaltemp || (*rel).rd_createSubid != NO_SUBTRANSACTION }
+}
+
+/// Scans a table for the rows to index and hands them to `callback`; returns their number.
+/// With a `scan` of the caller's own, its snapshot decides and the scan is ended here.
+///
+/// ```c
+/// return table_rel->rd_tableam->index_build_range_scan(table_rel, index_rel, index_info,
+///     allow_sync, false, progress, 0, InvalidBlockNumber, callback, callback_state, scan);
+/// ```
+///
+/// # Safety
+/// The relations are open, `info` is the index's, `state` what `callback` expects, and `scan` null
+/// or a scan of the table.
+pub unsafe fn table_index_build_scan(
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    info: *mut pg_sys::IndexInfo,
+    progress: bool,
+    callback: pg_sys::IndexBuildCallback,
+    state: *mut c_void,
+    scan: pg_sys::TableScanDesc,
+) -> f64 {
+    // SAFETY: the caller's contract; a table has the routines of its access method. A scan of
+    // the caller's own must allow synchronization, ours should not: it would begin anywhere.
+    unsafe {
+        let Some(routine) = (*(*heap).rd_tableam).index_build_range_scan else {
+            return 0.0;
+        };
+        let sync = !scan.is_null();
+        let all = pg_sys::InvalidBlockNumber;
+        pg_guard_ffi_boundary(|| {
+            routine(
+                heap, index, info, sync, false, progress, 0, all, callback, state, scan,
+            )
+        })
+    }
+}
+
+/// Begins a sequential scan of a table under a registered snapshot.
+///
+/// ```c
+/// uint32 flags = SO_TYPE_SEQSCAN | SO_ALLOW_PAGEMODE | SO_ALLOW_STRAT | SO_ALLOW_SYNC;
+/// return rel->rd_tableam->scan_begin(rel, snapshot, nkeys, key, NULL, flags);
+/// ```
+///
+/// # Safety
+/// The table is open and the snapshot registered.
+pub unsafe fn table_beginscan_strat(
+    heap: pg_sys::Relation,
+    snapshot: pg_sys::Snapshot,
+) -> pg_sys::TableScanDesc {
+    let flags = pg_sys::ScanOptions::SO_TYPE_SEQSCAN
+        | pg_sys::ScanOptions::SO_ALLOW_PAGEMODE
+        | pg_sys::ScanOptions::SO_ALLOW_STRAT
+        | pg_sys::ScanOptions::SO_ALLOW_SYNC;
+    let none = std::ptr::null_mut();
+    // SAFETY: the caller's contract; a table has the routines of its access method.
+    unsafe {
+        match (*(*heap).rd_tableam).scan_begin {
+            Some(routine) => pg_guard_ffi_boundary(|| {
+                routine(heap, snapshot, 0, none, std::ptr::null_mut(), flags)
+            }),
+            None => std::ptr::null_mut(),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Pages of an index in shared buffers: pins and locks as guards.
+
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use learned::page::{self, Block, Kind, Page};
+use learned::store::{Change, Guard, Store};
+use learned::{Error, Result};
+use pgrx::pg_sys;
+
+use crate::pg::ffi;
+use crate::storage::wal;
+
+// Page layout and WAL records are made for this page size only.
+const _: () = assert!(pg_sys::BLCKSZ as usize == page::PAGE_SIZE);
+
+/// The pages of one fork of an open index.
+pub struct Relation {
+    rel: pg_sys::Relation,
+    fork: pg_sys::ForkNumber::Type,
+    strategy: pg_sys::BufferAccessStrategy,
+    logged: bool,
+    vacuum: bool,
+}
+
+impl Relation {
+    /// The main fork of an index.
+    ///
+    /// # Safety
+    /// `rel` is an index, open and locked for as long as the store and its guards live.
+    pub unsafe fn new(rel: pg_sys::Relation) -> Self {
+        Self {
+            rel,
+            fork: pg_sys::ForkNumber::MAIN_FORKNUM,
+            strategy: std::ptr::null_mut(),
+            // SAFETY: the caller has the relation open.
+            logged: unsafe { ffi::relation_needs_wal(rel) },
+            vacuum: false,
+        }
+    }
+
+    /// The INIT fork of an unlogged index, from which its main fork is made anew after a crash.
+    /// It is always logged, whatever the main fork is.
+    ///
+    /// # Safety
+    /// As for [`Relation::new`].
+    pub unsafe fn init_fork(rel: pg_sys::Relation) -> Self {
+        Self {
+            fork: pg_sys::ForkNumber::INIT_FORKNUM,
+            logged: true,
+            // SAFETY: the caller keeps new's contract.
+            ..unsafe { Self::new(rel) }
+        }
+    }
+
+    /// The main fork as VACUUM reads it: through its ring of buffers, with its cost delay.
+    ///
+    /// # Safety
+    /// As for [`Relation::new`]; `strategy` is null or lives as long.
+    pub unsafe fn vacuum(rel: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
+        Self {
+            strategy,
+            vacuum: true,
+            // SAFETY: the caller keeps new's contract.
+            ..unsafe { Self::new(rel) }
+        }
+    }
+
+    /// The server's handle.
+    pub fn raw(&self) -> pg_sys::Relation {
+        self.rel
+    }
+
+    /// Whether changes are logged.
+    pub(super) fn logged(&self) -> bool {
+        self.logged
+    }
+
+    /// Pins a block.
+    fn pin(&self, block: Block, mode: pg_sys::ReadBufferMode::Type) -> Result<pg_sys::Buffer> {
+        // InvalidBlockNumber would extend the relation.
+        if block == pg_sys::InvalidBlockNumber {
+            return Err(Error::corrupted(block, "reference to no block"));
+        }
+        // SAFETY: the relation is open (contract of new).
+        Ok(unsafe { pg_sys::ReadBufferExtended(self.rel, self.fork, block, mode, self.strategy) })
+    }
+
+    /// Pins and locks a block; `take` is LockBuffer or LockBufferForCleanup on a pinned buffer.
+    fn locked(&self, block: Block, take: impl FnOnce(pg_sys::Buffer)) -> Result<Write> {
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
+        take(buffer);
+        // SAFETY: pinned and exclusively locked just now.
+        Ok(unsafe { Write::new(buffer, block) })
+    }
+
+    /// A zeroed buffer of an existing block, whatever was on disk.
+    pub(super) fn overwrite(&self, block: Block) -> Result<Write> {
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_ZERO_AND_LOCK)?;
+        // SAFETY: RBM_ZERO_AND_LOCK returns the buffer pinned and exclusively locked.
+        Ok(unsafe { Write::new(buffer, block) })
+    }
+
+    /// A new block at the end, zeroed and locked.
+    pub fn extend(&self) -> Write {
+        // SAFETY: the relation is open. The buffer is locked before anyone else can come upon it,
+        // and the guard takes over pin and lock.
+        unsafe {
+            #[cfg(feature = "pg15")]
+            let buffer = {
+                let shared = !ffi::relation_is_local(self.rel);
+                if shared {
+                    pg_sys::LockRelationForExtension(self.rel, pg_sys::ExclusiveLock as i32);
+                }
+                let buffer = pg_sys::ReadBufferExtended(
+                    self.rel,
+                    self.fork,
+                    pg_sys::InvalidBlockNumber,
+                    pg_sys::ReadBufferMode::RBM_NORMAL,
+                    self.strategy,
+                );
+                pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+                if shared {
+                    pg_sys::UnlockRelationForExtension(self.rel, pg_sys::ExclusiveLock as i32);
+                }
+                buffer
+            };
+            #[cfg(not(feature = "pg15"))]
+            let buffer = pg_sys::ExtendBufferedRel(
+                pg_sys::BufferManagerRelation {
+                    rel: self.rel,
+                    ..Default::default()
+                },
+                self.fork,
+                self.strategy,
+                pg_sys::ExtendBufferedFlags::EB_LOCK_FIRST as u32,
+            );
+            Write::new(buffer, pg_sys::BufferGetBlockNumber(buffer))
+        }
+    }
+
+    /// A reusable block from the free space map, if it has one that is really free.
+    ///
+    /// The map is not crash-safe: it may offer a page that is in use, even one that this backend
+    /// has locked. So the lock is taken only if it is free, and the page itself has the say.
+    fn recycle(&self) -> Result<Option<Write>> {
+        loop {
+            // SAFETY: the relation is open.
+            let block = unsafe { pg_sys::GetFreeIndexPage(self.rel) };
+            if block == pg_sys::InvalidBlockNumber {
+                return Ok(None);
+            }
+            let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
+            // SAFETY: the buffer is pinned; without the lock only the pin is given back.
+            let write = unsafe {
+                if !pg_sys::ConditionalLockBuffer(buffer) {
+                    pg_sys::ReleaseBuffer(buffer);
+                    continue;
+                }
+                Write::new(buffer, block)
+            };
+            if page::is_new(&write) || page::kind(&write) == Some(Kind::Free) {
+                return Ok(Some(write));
+            }
+        }
+    }
+}
+
+impl Store for Relation {
+    type Read = Read;
+    type Write = Write;
+
+    #[inline]
+    fn read(&self, block: Block) -> Result<Read> {
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
+        // SAFETY: the buffer is pinned; the guard takes over pin and lock.
+        unsafe {
+            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
+            Ok(Read::new(buffer, block))
+        }
+    }
+
+    fn write(&self, block: Block) -> Result<Write> {
+        self.locked(block, |buffer| {
+            // SAFETY: the buffer is pinned.
+            unsafe { pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32) }
+        })
+    }
+
+    fn write_for_cleanup(&self, block: Block) -> Result<Write> {
+        self.locked(block, |buffer| {
+            // SAFETY: the buffer is pinned, once.
+            unsafe { pg_sys::LockBufferForCleanup(buffer) }
+        })
+    }
+
+    fn allocate(&self) -> Result<Write> {
+        match self.recycle()? {
+            Some(write) => Ok(write),
+            None => Ok(self.extend()),
+        }
+    }
+
+    fn commit(&self, changes: &mut [(&mut Write, Change)]) -> Result<()> {
+        wal::commit(self, changes);
+        Ok(())
+    }
+
+    fn blocks(&self) -> Result<Block> {
+        // SAFETY: the relation is open.
+        Ok(unsafe { pg_sys::RelationGetNumberOfBlocksInFork(self.rel, self.fork) })
+    }
+
+    fn interrupt(&self) {
+        if self.vacuum {
+            // SAFETY: no lock is held (contract of the trait), so the process may sleep or ERROR.
+            unsafe {
+                #[cfg(feature = "pg18")]
+                pg_sys::vacuum_delay_point(false);
+                #[cfg(not(feature = "pg18"))]
+                pg_sys::vacuum_delay_point();
+            }
+        } else {
+            pgrx::check_for_interrupts!();
+        }
+    }
+}
+
+/// A buffer that is pinned and locked; dropping it gives up both.
+struct Held {
+    buffer: pg_sys::Buffer,
+    page: NonNull<Page>,
+    block: Block,
+}
+
+impl Held {
+    /// # Safety
+    /// The buffer is pinned and locked, and nobody else will release it.
+    #[inline(always)]
+    unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
+        Self {
+            buffer,
+            // SAFETY: a pinned buffer has a page, at an address that is not null.
+            page: unsafe { NonNull::new_unchecked(pg_sys::BufferGetPage(buffer).cast()) },
+            block,
+        }
+    }
+}
+
+impl Drop for Held {
+    #[inline]
+    fn drop(&mut self) {
+        // Unwinding out of an ERROR: the server forgets about locks by zeroing
+        // InterruptHoldoffCount, and transaction abort releases locks and pins itself.
+        if !std::thread::panicking() {
+            // SAFETY: pinned and locked since new.
+            unsafe { pg_sys::UnlockReleaseBuffer(self.buffer) };
+        }
+    }
+}
+
+/// A page under a share lock, read in place.
+pub struct Read(Held);
+
+impl Read {
+    /// # Safety
+    /// The buffer holds `block`, is pinned and share-locked, and nobody else will release it.
+    #[inline(always)]
+    unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
+        // SAFETY: the caller's contract.
+        Self(unsafe { Held::new(buffer, block) })
+    }
+
+    /// Gives up the lock and keeps the pin, which holds off VACUUM (see [`Pinned`]).
+    pub fn unlock(self) -> Pinned {
+        let held = std::mem::ManuallyDrop::new(self.0);
+        // SAFETY: locked since new; the pin moves into the result.
+        unsafe { pg_sys::LockBuffer(held.buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32) };
+        Pinned(held.buffer)
+    }
+}
+
+impl Deref for Read {
+    type Target = Page;
+
+    #[inline(always)]
+    fn deref(&self) -> &Page {
+        // SAFETY: pinned, so the address is valid; share-locked, so nobody writes to it.
+        unsafe { self.0.page.as_ref() }
+    }
+}
+
+impl Guard for Read {
+    #[inline(always)]
+    fn block(&self) -> Block {
+        self.0.block
+    }
+}
+
+/// A page under an exclusive lock, changed by [`Store::commit`] only.
+pub struct Write(Held);
+
+impl Write {
+    /// # Safety
+    /// The buffer holds `block`, is pinned and exclusively locked, and nobody else will release it.
+    #[inline(always)]
+    unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
+        // SAFETY: the caller's contract.
+        Self(unsafe { Held::new(buffer, block) })
+    }
+
+    pub(super) fn buffer(&self) -> pg_sys::Buffer {
+        self.0.buffer
+    }
+
+    /// The page's address, for writing.
+    pub(super) fn page_mut(&mut self) -> *mut u8 {
+        self.0.page.as_ptr().cast()
+    }
+}
+
+impl Deref for Write {
+    type Target = Page;
+
+    #[inline(always)]
+    fn deref(&self) -> &Page {
+        // SAFETY: pinned and exclusively locked; commit writes through `&mut self` only.
+        unsafe { self.0.page.as_ref() }
+    }
+}
+
+impl Guard for Write {
+    #[inline(always)]
+    fn block(&self) -> Block {
+        self.0.block
+    }
+}
+
+/// A pin without a lock: no entry of the page can be removed by VACUUM, nor its heap tuple.
+///
+/// It is held between callbacks, so it has no destructor: after an ERROR the transaction's abort
+/// gives the pin back, and a destructor run later would give back somebody else's.
+#[must_use]
+#[derive(Debug)]
+pub struct Pinned(pg_sys::Buffer);
+
+impl Pinned {
+    /// Gives the pin back.
+    pub fn release(self) {
+        // SAFETY: pinned by Read::unlock, in this transaction.
+        unsafe { pg_sys::ReleaseBuffer(self.0) };
+    }
+}

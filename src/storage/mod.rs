@@ -1,0 +1,8 @@
+//! The core's storage on PostgreSQL's shared buffers and write-ahead log. The only home of buffer FFI.
+
+mod buffers;
+mod bulk;
+mod wal;
+
+pub use buffers::{Pinned, Read, Relation, Write};
+pub use bulk::Bulk;

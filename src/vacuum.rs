@@ -1,0 +1,156 @@
+//! VACUUM: removing the entries of dead rows, and finding pages to reuse.
+
+use std::ffi::c_void;
+
+use learned::leaf::Leaf;
+use learned::model::Model;
+use learned::page::{self, Kind};
+use learned::store::Store;
+use learned::{Tree, page::META};
+use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::prelude::*;
+
+use crate::error::OrRaise;
+use crate::pg::column::item_pointer;
+use crate::pg::key::WORDS;
+use crate::storage::Relation;
+
+/// The access method's `ambulkdelete`. Validation of a concurrently built index comes here, too:
+/// its callback collects the heap TIDs and removes nothing.
+///
+/// # Safety
+/// Called by the server with an open index and a callback that knows the dead rows.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambulkdelete(
+    info: *mut pg_sys::IndexVacuumInfo,
+    stats: *mut pg_sys::IndexBulkDeleteResult,
+    callback: pg_sys::IndexBulkDeleteCallback,
+    state: *mut c_void,
+) -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: info is valid during the call and its index open.
+    let (index, store) = unsafe {
+        let index = (*info).index;
+        (index, Relation::vacuum(index, (*info).strategy))
+    };
+    let mut dead = |tie: u64| match callback {
+        Some(callback) => {
+            let mut tid = item_pointer(tie);
+            // SAFETY: a server function with its own state. An ERROR in it comes back as a panic
+            // that unwinds through the core, which holds nothing but guards.
+            unsafe { pg_guard_ffi_boundary(|| callback(&raw mut tid, state)) }
+        }
+        None => false,
+    };
+    let tree = Tree::<_, WORDS>::new(&store);
+    let done = tree.vacuum(&mut dead).or_raise(index);
+    // SAFETY: stats is null or the result of an earlier pass, which is ours to change.
+    unsafe {
+        let stats = or_new(stats);
+        (*stats).estimated_count = false;
+        (*stats).num_index_tuples = done.live as f64;
+        (*stats).tuples_removed += done.removed as f64;
+        stats
+    }
+}
+
+/// The access method's `amvacuumcleanup`.
+///
+/// The free space map is not crash-safe, and pages can be orphaned by a crash, so every VACUUM
+/// looks at each page.
+///
+/// # Safety
+/// Called by the server with an open index, after all of VACUUM's passes.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amvacuumcleanup(
+    info: *mut pg_sys::IndexVacuumInfo,
+    stats: *mut pg_sys::IndexBulkDeleteResult,
+) -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: info is valid during the call and its index open.
+    let (index, store) = unsafe {
+        if (*info).analyze_only {
+            return stats;
+        }
+        let index = (*info).index;
+        (index, Relation::vacuum(index, (*info).strategy))
+    };
+    let counted = count(&store).or_raise(index);
+    let tree = Tree::<_, WORDS>::new(&store);
+    let mut free = 0;
+    // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
+    // back here or by transaction abort.
+    unsafe {
+        let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        pg_sys::LockPage(index, META, lock);
+        if is_due(&tree, counted.leaves).or_raise(index) {
+            tree.retrain(pg_sys::GetCurrentTimestamp()).or_raise(index);
+            if pg_sys::ParallelWorkerNumber < 0 {
+                pg_sys::CacheInvalidateRelcache(index);
+            }
+        }
+        tree.sweep(&mut |block| {
+            free += 1;
+            pg_sys::RecordFreeIndexPage(index, block);
+        })
+        .or_raise(index);
+        pg_sys::UnlockPage(index, META, lock);
+        pg_sys::IndexFreeSpaceMapVacuum(index);
+    }
+    // SAFETY: as in ambulkdelete.
+    unsafe {
+        let first = stats.is_null();
+        let stats = or_new(stats);
+        if first {
+            (*stats).num_index_tuples = counted.entries as f64;
+            // Leaves may have been split between two looks.
+            (*stats).estimated_count = true;
+        }
+        (*stats).num_pages = store.blocks().or_raise(index);
+        (*stats).pages_free = free;
+        (*stats).pages_deleted = free;
+        stats
+    }
+}
+
+/// `stats`, or a new one where the server has none yet.
+///
+/// # Safety
+/// `stats` is null or valid.
+unsafe fn or_new(stats: *mut pg_sys::IndexBulkDeleteResult) -> *mut pg_sys::IndexBulkDeleteResult {
+    if stats.is_null() {
+        // SAFETY: zeroed memory is a valid result.
+        unsafe { pg_sys::palloc0(size_of::<pg_sys::IndexBulkDeleteResult>()).cast() }
+    } else {
+        stats
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    leaves: u64,
+    entries: u64,
+}
+
+/// Counts leaves and their entries, from the pages' headers.
+fn count(store: &Relation) -> learned::Result<Counted> {
+    let mut counted = Counted::default();
+    for block in META + 1..store.blocks()? {
+        store.interrupt();
+        let page = store.read(block)?;
+        if page::kind(&page) == Some(Kind::Leaf) && !page::is_new(&page) {
+            counted.leaves += 1;
+            counted.entries += Leaf::<WORDS>::open(&page, block)?.live() as u64;
+        }
+    }
+    Ok(counted)
+}
+
+/// Whether the model knows too few of the leaves.
+fn is_due(tree: &Tree<'_, Relation, WORDS>, leaves: u64) -> learned::Result<bool> {
+    let bytes = tree.load_model()?;
+    let known = bytes
+        .as_deref()
+        .and_then(Model::open)
+        .map_or(0, |model| model.leaves());
+    Ok(leaves > 1 && leaves > u64::from(known) + u64::from(known) / 10)
+}
