@@ -3,5 +3,5 @@
 pgrx::extension_sql_file!(
     "../sql/opclasses.sql",
     name = "operator_classes",
-    requires = [crate::handler::learned_handler]
+    requires = [handler::learned_handler]
 );
