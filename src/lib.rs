@@ -1,5 +1,10 @@
 //! The PostgreSQL side of omendb: the index access method `learned`.
 
+/// Where the expansion of `#[pg_guard]` on a block of declarations looks for it.
+mod ffi {
+    pub(crate) use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+}
+
 pgrx::pg_module_magic!();
 
 mod build;
@@ -7,7 +12,9 @@ mod cache;
 mod cost;
 mod error;
 mod handler;
+
 mod insert;
+mod opclass;
 mod options;
 mod pg;
 mod scan;

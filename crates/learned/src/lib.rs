@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod cursor;
 pub mod error;
 pub mod fences;
 pub mod inner;
@@ -16,6 +17,7 @@ pub mod mem;
 pub mod meta;
 pub mod model;
 pub mod page;
+pub mod range;
 pub mod sort;
 pub mod store;
 pub mod tree;

@@ -1,0 +1,573 @@
+//! A scan over a range of entries, in both directions, in batches.
+//!
+//! The cursor's position is an entry, never a slot or a block: between two batches the leaf may be
+//! re-encoded, split, merged or reused. A batch holds **all** entries of the range within
+//! `[low, high)`, so the next one continues at either edge, whatever happened to the pages.
+//! Several ranges (`= ANY`), in ascending order, follow one another.
+//! The first batches are small: most scans end after a few rows.
+
+use crate::error::Result;
+use crate::fences;
+use crate::key::Entry;
+use crate::leaf::Leaf;
+use crate::page::Block;
+use crate::range::Range;
+use crate::store::{Guard, Store};
+use crate::tree::Tree;
+
+/// Entries of the first batch.
+const FIRST: usize = 8;
+/// Each batch is that many times as long as the one before.
+const GROWTH: usize = 8;
+/// Entries of the longest batch.
+const LONGEST: usize = 1024;
+
+/// "Before the first entry" of a batch, in the order in which it was read.
+const BEFORE: usize = usize::MAX;
+
+/// A scan's range, position and batch. It owns no page and borrows nothing, so it can be kept
+/// between calls and used for one range after another.
+#[derive(Debug)]
+pub struct Cursor<const W: usize> {
+    range: Range<W>,
+    /// No entry of the range needs a recheck.
+    exact: bool,
+    /// All ranges, where there are several, of which `range` is the one at `current`.
+    ranges: Vec<Range<W>>,
+    current: usize,
+    /// Whether a batch was asked for since the range was set.
+    started: bool,
+    /// In the order in which they were read.
+    batch: Vec<Entry<W>>,
+    descending: bool,
+    /// The entry last returned, as an index of `batch`; [`BEFORE`] or the length next to its ends.
+    at: usize,
+    low: Entry<W>,
+    high: Entry<W>,
+    limit: usize,
+    trail: Trail,
+    /// The fences that the batch's leaf had.
+    fences: (Entry<W>, Entry<W>),
+    /// Changes with each batch.
+    serial: u64,
+}
+
+/// Where the leaf was that the batch came from: a hint.
+#[derive(Debug, Clone, Copy)]
+enum Trail {
+    None,
+    /// It may have more of the range.
+    Within(Block),
+    /// The batch ends where this leaf ends, and this was its right link.
+    Finished(Block, Option<Block>),
+}
+
+/// A position to come back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<const W: usize> {
+    place: Place<W>,
+    current: usize,
+    serial: u64,
+    at: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place<const W: usize> {
+    Unstarted,
+    On(Entry<W>),
+    /// Between entries, at the range's end.
+    Edge(Entry<W>),
+}
+
+impl<const W: usize> Default for Cursor<W> {
+    fn default() -> Self {
+        Self {
+            range: Range::NONE,
+            exact: true,
+            ranges: Vec::new(),
+            current: 0,
+            started: false,
+            batch: Vec::with_capacity(FIRST),
+            descending: false,
+            at: BEFORE,
+            low: Entry::MIN,
+            high: Entry::MIN,
+            limit: FIRST,
+            trail: Trail::None,
+            fences: (Entry::MIN, Entry::MIN),
+            serial: 0,
+        }
+    }
+}
+
+impl<const W: usize> Cursor<W> {
+    /// Begins anew with another range.
+    #[inline]
+    pub fn reset(&mut self, range: Range<W>) {
+        self.ranges.clear();
+        self.rewind(range);
+    }
+
+    /// Begins anew with several ranges: `fill` puts them into the vector, not empty, ascending,
+    /// disjoint.
+    pub fn reset_to_many(&mut self, fill: impl FnOnce(&mut Vec<Range<W>>)) {
+        self.ranges.clear();
+        fill(&mut self.ranges);
+        let first = self.ranges.first().copied();
+        self.rewind(first.unwrap_or(Range::NONE));
+    }
+
+    #[inline]
+    fn rewind(&mut self, range: Range<W>) {
+        self.range = range;
+        self.exact = range.is_exact();
+        self.current = 0;
+        self.started = false;
+        self.batch.clear();
+        self.at = BEFORE;
+        self.limit = FIRST;
+        self.trail = Trail::None;
+        self.serial += 1;
+    }
+
+    /// Whether an entry of the batch satisfies the search condition for certain.
+    #[inline(always)]
+    pub fn is_sure(&self, entry: &Entry<W>) -> bool {
+        self.exact || self.range.is_sure(entry)
+    }
+
+    /// The next entry in a direction, if the batch has it.
+    #[inline(always)]
+    pub fn step(&mut self, forward: bool) -> Option<Entry<W>> {
+        // Both are "one beyond" where the other direction has its end: BEFORE + 1 is 0.
+        let next = if forward != self.descending {
+            self.at.wrapping_add(1)
+        } else {
+            self.at.wrapping_sub(1)
+        };
+        let entry = self.batch.get(next).copied();
+        if entry.is_some() {
+            self.at = next;
+        }
+        entry
+    }
+
+    /// Whether a batch was read since the range was set.
+    #[inline(always)]
+    pub const fn is_started(&self) -> bool {
+        self.started
+    }
+
+    /// The whole range will be wanted: no small batches.
+    pub fn read_far(&mut self) {
+        self.limit = LONGEST;
+    }
+
+    /// Whether a batch in this direction could hold anything: false at the range's end.
+    #[inline]
+    pub fn has_more(&self, forward: bool) -> bool {
+        self.range_has_more(forward) || self.started && self.next_range(forward).is_some()
+    }
+
+    #[inline]
+    fn range_has_more(&self, forward: bool) -> bool {
+        match (self.started, forward) {
+            (false, _) => self.range.from < self.range.until,
+            (true, true) => self.high < self.range.until,
+            (true, false) => self.range.from < self.low,
+        }
+    }
+
+    /// The range after the current one, and its number.
+    #[inline]
+    fn next_range(&self, forward: bool) -> Option<(usize, Range<W>)> {
+        let next = if forward {
+            self.current + 1
+        } else {
+            self.current.wrapping_sub(1)
+        };
+        self.ranges.get(next).map(|range| (next, *range))
+    }
+
+    /// Turns to another range of several, where the batch has nothing left of this one.
+    fn enter(&mut self, number: usize, range: Range<W>, forward: bool) {
+        self.current = number;
+        self.range = range;
+        self.exact = range.is_exact();
+        let edge = if forward { range.from } else { range.until };
+        (self.low, self.high) = (edge, edge);
+        // The leaf at hand may well have the next range, too.
+        self.trail = match self.trail {
+            Trail::Within(block) | Trail::Finished(block, _)
+                if self.started && lies_in(&edge, &self.fences, forward) =>
+            {
+                Trail::Within(block)
+            }
+            _ => Trail::None,
+        };
+        self.started = true;
+    }
+
+    /// Goes beyond the last entry in a direction, where [`Self::has_more`] says there is none.
+    #[inline]
+    pub fn finish(&mut self, forward: bool) {
+        self.at = if forward != self.descending {
+            self.batch.len()
+        } else {
+            BEFORE
+        };
+    }
+
+    /// Replaces the batch by the next one in a direction, from one leaf, which is returned still
+    /// locked. The batch may be empty although there is more: the caller lets go of the leaf and
+    /// asks again. To be called when [`Self::step`] returned None and [`Self::has_more`] true.
+    pub fn load<S: Store>(&mut self, tree: &Tree<'_, S, W>, forward: bool) -> Result<S::Read> {
+        if self.started && forward == self.descending {
+            // Turned round: the trail leads the other way.
+            self.limit = FIRST;
+            if let Trail::Finished(block, _) = self.trail {
+                self.trail = Trail::Within(block);
+            }
+        }
+        if !self.started {
+            let last = self.ranges.len().saturating_sub(1);
+            let number = if forward { 0 } else { last };
+            let range = self.ranges.get(number).copied().unwrap_or(self.range);
+            self.enter(number, range, forward);
+        } else if !self.range_has_more(forward)
+            && let Some((number, range)) = self.next_range(forward)
+        {
+            self.enter(number, range, forward);
+        }
+        let edge = if forward { self.high } else { self.low };
+        let page = self.leaf(tree, &edge, forward)?;
+        self.descending = !forward;
+        self.at = BEFORE;
+        self.batch.clear();
+        self.serial += 1;
+
+        let block = page.block();
+        let leaf = Leaf::<W>::open(&page, block)?;
+        let Range { from, until, .. } = self.range;
+        self.fences = (leaf.low(), leaf.high());
+        if forward {
+            let more = self.read(|limit, batch| leaf.forward(&edge, &until, limit, batch))?;
+            self.low = edge;
+            (self.high, self.trail) = match self.batch.last() {
+                Some(last) if more => (successor(last), Trail::Within(block)),
+                _ if until <= leaf.high() => (until, Trail::Within(block)),
+                _ => (leaf.high(), Trail::Finished(block, leaf.right())),
+            };
+        } else {
+            let more = self.read(|limit, batch| leaf.backward(&from, &edge, limit, batch))?;
+            self.high = edge;
+            (self.low, self.trail) = match self.batch.last() {
+                Some(last) if more => (*last, Trail::Within(block)),
+                _ if leaf.low() <= from => (from, Trail::Within(block)),
+                _ => (leaf.low(), Trail::Finished(block, None)),
+            };
+        }
+        self.limit = (self.limit * GROWTH).min(LONGEST);
+        Ok(page)
+    }
+
+    /// Fills the batch from one leaf. A leaf that may have more gave us at least one entry, since
+    /// the next batch begins behind it.
+    #[inline]
+    fn read(
+        &mut self,
+        mut entries: impl FnMut(usize, &mut Vec<Entry<W>>) -> Result<bool>,
+    ) -> Result<bool> {
+        while entries(self.limit, &mut self.batch)? {
+            if !self.batch.is_empty() {
+                return Ok(true);
+            }
+            self.limit = self.limit.saturating_mul(GROWTH);
+        }
+        Ok(false)
+    }
+
+    /// The leaf with the entries from `edge` on, or those below it.
+    fn leaf<S: Store>(
+        &self,
+        tree: &Tree<'_, S, W>,
+        edge: &Entry<W>,
+        forward: bool,
+    ) -> Result<S::Read> {
+        match self.trail {
+            Trail::Within(block) => {
+                let page = tree.store.read(block)?;
+                if fences::of::<W>(&page, block, 0)?.is_some_and(|f| lies_in(edge, &f, forward)) {
+                    return Ok(page);
+                }
+            }
+            Trail::Finished(_, right) if forward => {
+                if let Some(page) = tree.next(edge, right)? {
+                    return Ok(page);
+                }
+            }
+            _ => {}
+        }
+        if !forward && let Some(page) = tree.find_before(edge)? {
+            return Ok(page);
+        }
+        tree.find(edge)
+    }
+
+    /// The current position.
+    pub fn mark(&self) -> Mark<W> {
+        let place = match self.batch.get(self.at) {
+            Some(entry) => Place::On(*entry),
+            None if !self.started => Place::Unstarted,
+            // Next to the batch's first or last entry, in the order of reading.
+            None if (self.at == BEFORE) != self.descending => Place::Edge(self.low),
+            None => Place::Edge(self.high),
+        };
+        Mark {
+            place,
+            current: self.current,
+            serial: self.serial,
+            at: self.at,
+        }
+    }
+
+    /// Goes back to a position of the same range: the next entry in either direction is the one
+    /// that followed, or went before, when it was marked.
+    pub fn restore(&mut self, mark: &Mark<W>) {
+        if mark.serial == self.serial {
+            self.at = mark.at;
+            return;
+        }
+        let range = self.ranges.get(mark.current).copied();
+        self.rewind(range.unwrap_or(self.range));
+        self.current = mark.current;
+        match mark.place {
+            Place::Unstarted => {}
+            Place::On(entry) => {
+                self.started = true;
+                self.batch.push(entry);
+                self.at = 0;
+                (self.low, self.high) = (entry, successor(&entry));
+                self.descending = false;
+            }
+            Place::Edge(edge) => {
+                self.started = true;
+                (self.low, self.high) = (edge, edge);
+            }
+        }
+    }
+
+    /// The entries that the last [`Self::load`] read, for callers that take whole batches.
+    pub fn batch(&self) -> &[Entry<W>] {
+        &self.batch
+    }
+}
+
+/// Whether a leaf with these fences has the entries from `edge` on, or those just below it.
+#[inline]
+fn lies_in<const W: usize>(edge: &Entry<W>, fences: &(Entry<W>, Entry<W>), forward: bool) -> bool {
+    let (low, high) = fences;
+    if forward {
+        low <= edge && edge < high
+    } else {
+        low < edge && edge <= high
+    }
+}
+
+/// The least entry above another one.
+fn successor<const W: usize>(entry: &Entry<W>) -> Entry<W> {
+    let mut next = *entry;
+    let (tie, mut carry) = next.tie.overflowing_add(1);
+    next.tie = tie;
+    for word in next.key.iter_mut().rev() {
+        let (sum, over) = word.overflowing_add(u64::from(carry));
+        (*word, carry) = (sum, over);
+    }
+    if carry { Entry::MAX } else { next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mem::Mem;
+    use crate::tree::empty_index;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    type E = Entry<1>;
+
+    fn entry(key: u64, tid: u64) -> E {
+        Entry::new([key], tid)
+    }
+
+    /// The next entry as a scan gets it, with the number of pages it cost.
+    fn next(cursor: &mut Cursor<1>, tree: &Tree<'_, Mem, 1>, forward: bool) -> Option<E> {
+        loop {
+            if let Some(entry) = cursor.step(forward) {
+                return Some(entry);
+            }
+            if !cursor.has_more(forward) {
+                cursor.finish(forward);
+                return None;
+            }
+            drop(cursor.load(tree, forward).unwrap());
+        }
+    }
+
+    fn index(entries: impl IntoIterator<Item = E>) -> Mem {
+        let mem = Mem::of(empty_index::<1>(90, [0; 8]));
+        let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
+        for entry in entries {
+            tree.insert(entry, 90).unwrap();
+        }
+        drop(tree);
+        mem
+    }
+
+    #[test]
+    fn a_point_costs_one_page_and_its_end_none() {
+        let mem = index((0..2000).map(|k| entry(k * 3, k)));
+        let tree = Tree::<_, 1>::new(&mem);
+        let mut cursor = Cursor::default();
+        let mut inside = 0;
+        for k in 0..2000 {
+            cursor.reset(Range::exact(entry(k * 3, 0), entry(k * 3 + 1, 0)));
+            assert_eq!(next(&mut cursor, &tree, true), Some(entry(k * 3, k)));
+            let reads = mem.reads();
+            assert_eq!(next(&mut cursor, &tree, true), None);
+            inside += u32::from(reads == mem.reads());
+            assert_eq!(next(&mut cursor, &tree, true), None);
+            assert_eq!(next(&mut cursor, &tree, false), Some(entry(k * 3, k)));
+            assert_eq!(next(&mut cursor, &tree, false), None);
+        }
+        assert_eq!(inside, 2000);
+    }
+
+    #[test]
+    fn long_scans_read_each_leaf_few_times() {
+        let mem = index((0..5000).map(|k| entry(k, k)));
+        let tree = Tree::<_, 1>::new(&mem);
+        let mut cursor = Cursor::default();
+        for forward in [true, false] {
+            cursor.reset(Range::ALL);
+            let mut all = Vec::new();
+            while let Some(e) = next(&mut cursor, &tree, forward) {
+                all.push(e);
+            }
+            if !forward {
+                all.reverse();
+            }
+            assert!(all.iter().copied().eq((0..5000).map(|k| entry(k, k))));
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Next(bool, u8),
+        Mark,
+        Restore,
+        Reset(Vec<u64>),
+        Insert(u64),
+        Vacuum,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            8 => (any::<bool>(), 1u8..60).prop_map(|(f, n)| Op::Next(f, n)),
+            2 => Just(Op::Mark),
+            2 => Just(Op::Restore),
+            1 => prop::collection::vec(0u64..420, 2..9).prop_map(Op::Reset),
+            8 => (0u64..400).prop_map(Op::Insert),
+            1 => Just(Op::Vacuum),
+        ]
+    }
+
+    const NOISE: u64 = 1 << 40;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 300 }))]
+        /// Whatever is inserted and removed meanwhile: the entries that stay are all found, in
+        /// order, once, in either direction, from any mark.
+        #[test]
+        fn finds_what_stays(
+            keys in prop::collection::btree_set((0u64..400, 1u64..4), 0..400),
+            ops in prop::collection::vec(op(), 1..120),
+        ) {
+            let stay: BTreeSet<E> = keys.iter().map(|&(k, t)| entry(k, t)).collect();
+            let mem = index(stay.iter().copied());
+            let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
+            let mut cursor = Cursor::default();
+            let mut ranges = vec![Range::ALL];
+            cursor.reset(Range::ALL);
+            // The oracle's position: the gap or entry as (entries below, whether on an entry).
+            #[derive(Clone, Copy, PartialEq, Debug)]
+            enum At { Unstarted, Before, On(E), After }
+            let mut at = At::Unstarted;
+            let mut mark = (cursor.mark(), at);
+            let mut noise = 0;
+            for op in ops {
+                match op {
+                    Op::Next(forward, count) => for _ in 0..count {
+                        let inside = |e: &&E| ranges.iter().any(|r| r.from <= **e && **e < r.until);
+                        let want = match (at, forward) {
+                            (At::Unstarted | At::Before, true) => stay.iter().find(inside),
+                            (At::Unstarted | At::After, false) => stay.iter().rev().find(inside),
+                            (At::On(p), true) => stay.iter().filter(|e| **e > p).find(inside),
+                            (At::On(p), false) => stay.iter().rev().filter(|e| **e < p).find(inside),
+                            _ => None,
+                        }.copied();
+                        let got = loop {
+                            match next(&mut cursor, &tree, forward) {
+                                Some(e) if e.tie >= NOISE => {}
+                                other => break other,
+                            }
+                        };
+                        prop_assert_eq!(got, want, "from {:?} in {:?}", at, ranges);
+                        at = match got {
+                            Some(e) => At::On(e),
+                            None if forward => At::After,
+                            None => At::Before,
+                        };
+                    },
+                    Op::Mark => mark = (cursor.mark(), at),
+                    Op::Restore => {
+                        cursor.restore(&mark.0);
+                        at = mark.1;
+                    }
+                    Op::Reset(mut ends) => {
+                        if ends.len() > 3 {
+                            ends.sort_unstable();
+                        }
+                        ranges = ends
+                            .chunks_exact(2)
+                            .map(|c| Range::exact(entry(c[0], 0), entry(c[1], 2)))
+                            .collect();
+                        if ranges.len() == 1 {
+                            cursor.reset(ranges[0]);
+                        } else {
+                            ranges.dedup_by(|b, a| b.from < a.until);
+                            cursor.reset_to_many(|r| r.extend(&ranges));
+                        }
+                        at = At::Unstarted;
+                        mark = (cursor.mark(), at);
+                    }
+                    Op::Insert(key) => {
+                        noise += 1;
+                        tree.insert(entry(key, NOISE + noise), 90).unwrap();
+                    }
+                    Op::Vacuum => {
+                        tree.vacuum(&mut |tid| tid >= NOISE).unwrap();
+                    }
+                }
+            }
+            prop_assert!(mem.breaches().is_empty());
+        }
+    }
+
+    #[test]
+    fn successors() {
+        assert_eq!(successor(&entry(3, 4)), entry(3, 5));
+        assert_eq!(successor(&entry(3, u64::MAX)), entry(4, 0));
+        assert_eq!(successor(&E::MAX), E::MAX);
+    }
+}

@@ -1,0 +1,150 @@
+-- Operator families and classes of the access method.
+--
+-- They mirror nbtree's integer_ops and datetime_ops completely, cross-type members included: from
+-- PostgreSQL 18 on the planner consults every ordering access method's families for ordinary
+-- queries, and a family with gaps would split equivalence classes that have nothing to do with us.
+-- pg_regress/sql/opclasses.sql compares the catalogs; its query also says which rows to add when
+-- nbtree's families grow.
+--
+-- Support function 1 (comparison) only. nbtree's others are not looked up in our families:
+--   2 (sortsupport), 6 (skip support): sorts and merge joins use the family that
+--     get_ordering_op_properties finds first, and the list is ordered by the families' OIDs, so
+--     the built-in ones come before ours; without support function 2 callers use function 1;
+--   3 (in_range): looked up by the parser in the family of the ORDER BY operator, found the same way;
+--   4 (equalimage): asked of nbtree indexes (deduplication) and of the type's default btree class.
+
+CREATE OPERATOR FAMILY integer_ops USING learned;
+
+CREATE OPERATOR CLASS int2_ops DEFAULT FOR TYPE smallint USING learned FAMILY integer_ops AS
+    OPERATOR 1 pg_catalog.< (smallint, smallint),
+    OPERATOR 2 pg_catalog.<= (smallint, smallint),
+    OPERATOR 3 pg_catalog.= (smallint, smallint),
+    OPERATOR 4 pg_catalog.>= (smallint, smallint),
+    OPERATOR 5 pg_catalog.> (smallint, smallint),
+    FUNCTION 1 (smallint, smallint) pg_catalog.btint2cmp(smallint, smallint);
+
+CREATE OPERATOR CLASS int4_ops DEFAULT FOR TYPE integer USING learned FAMILY integer_ops AS
+    OPERATOR 1 pg_catalog.< (integer, integer),
+    OPERATOR 2 pg_catalog.<= (integer, integer),
+    OPERATOR 3 pg_catalog.= (integer, integer),
+    OPERATOR 4 pg_catalog.>= (integer, integer),
+    OPERATOR 5 pg_catalog.> (integer, integer),
+    FUNCTION 1 (integer, integer) pg_catalog.btint4cmp(integer, integer);
+
+CREATE OPERATOR CLASS int8_ops DEFAULT FOR TYPE bigint USING learned FAMILY integer_ops AS
+    OPERATOR 1 pg_catalog.< (bigint, bigint),
+    OPERATOR 2 pg_catalog.<= (bigint, bigint),
+    OPERATOR 3 pg_catalog.= (bigint, bigint),
+    OPERATOR 4 pg_catalog.>= (bigint, bigint),
+    OPERATOR 5 pg_catalog.> (bigint, bigint),
+    FUNCTION 1 (bigint, bigint) pg_catalog.btint8cmp(bigint, bigint);
+
+ALTER OPERATOR FAMILY integer_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (smallint, integer),
+    OPERATOR 2 pg_catalog.<= (smallint, integer),
+    OPERATOR 3 pg_catalog.= (smallint, integer),
+    OPERATOR 4 pg_catalog.>= (smallint, integer),
+    OPERATOR 5 pg_catalog.> (smallint, integer),
+    FUNCTION 1 (smallint, integer) pg_catalog.btint24cmp(smallint, integer),
+    OPERATOR 1 pg_catalog.< (smallint, bigint),
+    OPERATOR 2 pg_catalog.<= (smallint, bigint),
+    OPERATOR 3 pg_catalog.= (smallint, bigint),
+    OPERATOR 4 pg_catalog.>= (smallint, bigint),
+    OPERATOR 5 pg_catalog.> (smallint, bigint),
+    FUNCTION 1 (smallint, bigint) pg_catalog.btint28cmp(smallint, bigint);
+
+ALTER OPERATOR FAMILY integer_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (integer, smallint),
+    OPERATOR 2 pg_catalog.<= (integer, smallint),
+    OPERATOR 3 pg_catalog.= (integer, smallint),
+    OPERATOR 4 pg_catalog.>= (integer, smallint),
+    OPERATOR 5 pg_catalog.> (integer, smallint),
+    FUNCTION 1 (integer, smallint) pg_catalog.btint42cmp(integer, smallint),
+    OPERATOR 1 pg_catalog.< (integer, bigint),
+    OPERATOR 2 pg_catalog.<= (integer, bigint),
+    OPERATOR 3 pg_catalog.= (integer, bigint),
+    OPERATOR 4 pg_catalog.>= (integer, bigint),
+    OPERATOR 5 pg_catalog.> (integer, bigint),
+    FUNCTION 1 (integer, bigint) pg_catalog.btint48cmp(integer, bigint);
+
+ALTER OPERATOR FAMILY integer_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (bigint, smallint),
+    OPERATOR 2 pg_catalog.<= (bigint, smallint),
+    OPERATOR 3 pg_catalog.= (bigint, smallint),
+    OPERATOR 4 pg_catalog.>= (bigint, smallint),
+    OPERATOR 5 pg_catalog.> (bigint, smallint),
+    FUNCTION 1 (bigint, smallint) pg_catalog.btint82cmp(bigint, smallint),
+    OPERATOR 1 pg_catalog.< (bigint, integer),
+    OPERATOR 2 pg_catalog.<= (bigint, integer),
+    OPERATOR 3 pg_catalog.= (bigint, integer),
+    OPERATOR 4 pg_catalog.>= (bigint, integer),
+    OPERATOR 5 pg_catalog.> (bigint, integer),
+    FUNCTION 1 (bigint, integer) pg_catalog.btint84cmp(bigint, integer);
+
+CREATE OPERATOR FAMILY datetime_ops USING learned;
+
+CREATE OPERATOR CLASS date_ops DEFAULT FOR TYPE date USING learned FAMILY datetime_ops AS
+    OPERATOR 1 pg_catalog.< (date, date),
+    OPERATOR 2 pg_catalog.<= (date, date),
+    OPERATOR 3 pg_catalog.= (date, date),
+    OPERATOR 4 pg_catalog.>= (date, date),
+    OPERATOR 5 pg_catalog.> (date, date),
+    FUNCTION 1 (date, date) pg_catalog.date_cmp(date, date);
+
+CREATE OPERATOR CLASS timestamp_ops DEFAULT FOR TYPE timestamp without time zone USING learned FAMILY datetime_ops AS
+    OPERATOR 1 pg_catalog.< (timestamp without time zone, timestamp without time zone),
+    OPERATOR 2 pg_catalog.<= (timestamp without time zone, timestamp without time zone),
+    OPERATOR 3 pg_catalog.= (timestamp without time zone, timestamp without time zone),
+    OPERATOR 4 pg_catalog.>= (timestamp without time zone, timestamp without time zone),
+    OPERATOR 5 pg_catalog.> (timestamp without time zone, timestamp without time zone),
+    FUNCTION 1 (timestamp without time zone, timestamp without time zone) pg_catalog.timestamp_cmp(timestamp without time zone, timestamp without time zone);
+
+CREATE OPERATOR CLASS timestamptz_ops DEFAULT FOR TYPE timestamp with time zone USING learned FAMILY datetime_ops AS
+    OPERATOR 1 pg_catalog.< (timestamp with time zone, timestamp with time zone),
+    OPERATOR 2 pg_catalog.<= (timestamp with time zone, timestamp with time zone),
+    OPERATOR 3 pg_catalog.= (timestamp with time zone, timestamp with time zone),
+    OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp with time zone),
+    OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp with time zone),
+    FUNCTION 1 (timestamp with time zone, timestamp with time zone) pg_catalog.timestamptz_cmp(timestamp with time zone, timestamp with time zone);
+
+ALTER OPERATOR FAMILY datetime_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (date, timestamp without time zone),
+    OPERATOR 2 pg_catalog.<= (date, timestamp without time zone),
+    OPERATOR 3 pg_catalog.= (date, timestamp without time zone),
+    OPERATOR 4 pg_catalog.>= (date, timestamp without time zone),
+    OPERATOR 5 pg_catalog.> (date, timestamp without time zone),
+    FUNCTION 1 (date, timestamp without time zone) pg_catalog.date_cmp_timestamp(date, timestamp without time zone),
+    OPERATOR 1 pg_catalog.< (date, timestamp with time zone),
+    OPERATOR 2 pg_catalog.<= (date, timestamp with time zone),
+    OPERATOR 3 pg_catalog.= (date, timestamp with time zone),
+    OPERATOR 4 pg_catalog.>= (date, timestamp with time zone),
+    OPERATOR 5 pg_catalog.> (date, timestamp with time zone),
+    FUNCTION 1 (date, timestamp with time zone) pg_catalog.date_cmp_timestamptz(date, timestamp with time zone);
+
+ALTER OPERATOR FAMILY datetime_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (timestamp without time zone, date),
+    OPERATOR 2 pg_catalog.<= (timestamp without time zone, date),
+    OPERATOR 3 pg_catalog.= (timestamp without time zone, date),
+    OPERATOR 4 pg_catalog.>= (timestamp without time zone, date),
+    OPERATOR 5 pg_catalog.> (timestamp without time zone, date),
+    FUNCTION 1 (timestamp without time zone, date) pg_catalog.timestamp_cmp_date(timestamp without time zone, date),
+    OPERATOR 1 pg_catalog.< (timestamp without time zone, timestamp with time zone),
+    OPERATOR 2 pg_catalog.<= (timestamp without time zone, timestamp with time zone),
+    OPERATOR 3 pg_catalog.= (timestamp without time zone, timestamp with time zone),
+    OPERATOR 4 pg_catalog.>= (timestamp without time zone, timestamp with time zone),
+    OPERATOR 5 pg_catalog.> (timestamp without time zone, timestamp with time zone),
+    FUNCTION 1 (timestamp without time zone, timestamp with time zone) pg_catalog.timestamp_cmp_timestamptz(timestamp without time zone, timestamp with time zone);
+
+ALTER OPERATOR FAMILY datetime_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (timestamp with time zone, date),
+    OPERATOR 2 pg_catalog.<= (timestamp with time zone, date),
+    OPERATOR 3 pg_catalog.= (timestamp with time zone, date),
+    OPERATOR 4 pg_catalog.>= (timestamp with time zone, date),
+    OPERATOR 5 pg_catalog.> (timestamp with time zone, date),
+    FUNCTION 1 (timestamp with time zone, date) pg_catalog.timestamptz_cmp_date(timestamp with time zone, date),
+    OPERATOR 1 pg_catalog.< (timestamp with time zone, timestamp without time zone),
+    OPERATOR 2 pg_catalog.<= (timestamp with time zone, timestamp without time zone),
+    OPERATOR 3 pg_catalog.= (timestamp with time zone, timestamp without time zone),
+    OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp without time zone),
+    OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp without time zone),
+    FUNCTION 1 (timestamp with time zone, timestamp without time zone) pg_catalog.timestamptz_cmp_timestamp(timestamp with time zone, timestamp without time zone);

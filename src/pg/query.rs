@@ -1,0 +1,79 @@
+//! What scans and cost estimates need of PostgreSQL that pgrx does not offer.
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+#[pg_guard]
+unsafe extern "C-unwind" {
+    /// nbtree's cost estimate (utils/index_selfuncs.h).
+    pub fn btcostestimate(
+        root: *mut pg_sys::PlannerInfo,
+        path: *mut pg_sys::IndexPath,
+        loop_count: f64,
+        startup: *mut pg_sys::Cost,
+        total: *mut pg_sys::Cost,
+        selectivity: *mut pg_sys::Selectivity,
+        correlation: *mut f64,
+        pages: *mut f64,
+    );
+
+    #[allow(non_snake_case)]
+    /// Notes that a serializable transaction has read a page (storage/predicate.h).
+    pub fn PredicateLockPage(
+        relation: pg_sys::Relation,
+        block: pg_sys::BlockNumber,
+        snapshot: pg_sys::Snapshot,
+    );
+}
+
+/// Whether a snapshot sees rows as of one moment, so that rows that come and go meanwhile do not matter.
+///
+/// ```c
+/// #define IsMVCCSnapshot(snapshot)  \
+///     ((snapshot)->snapshot_type == SNAPSHOT_MVCC || \
+///      (snapshot)->snapshot_type == SNAPSHOT_HISTORIC_MVCC)
+/// ```
+///
+/// # Safety
+/// `snapshot` is null (then the answer is no) or a snapshot.
+#[inline(always)]
+pub unsafe fn is_mvcc_snapshot(snapshot: pg_sys::Snapshot) -> bool {
+    // SAFETY: the caller's contract.
+    let Some(snapshot) = (unsafe { snapshot.as_ref() }) else {
+        return false;
+    };
+    snapshot.snapshot_type == pg_sys::SnapshotType::SNAPSHOT_MVCC
+        || snapshot.snapshot_type == pg_sys::SnapshotType::SNAPSHOT_HISTORIC_MVCC
+}
+
+/// Counts an index scan in the statistics.
+///
+/// ```c
+/// #define pgstat_should_count_relation(rel) \
+///     (likely((rel)->pgstat_info != NULL) ? true : \
+///      ((rel)->pgstat_enabled ? pgstat_assoc_relation(rel), true : false))
+/// #define pgstat_count_index_scan(rel) \
+///     do { if (pgstat_should_count_relation(rel)) (rel)->pgstat_info->t_counts.t_numscans++; } while (0)
+/// ```
+///
+/// # Safety
+/// `rel` is an open index.
+#[inline(always)]
+pub unsafe fn count_index_scan(rel: pg_sys::Relation) {
+    // SAFETY: the caller has the relation open; pgstat_assoc_relation sets pgstat_info.
+    unsafe {
+        if (*rel).pgstat_info.is_null() {
+            if !(*rel).pgstat_enabled {
+                return;
+            }
+            pg_sys::pgstat_assoc_relation(rel);
+        }
+        if let Some(info) = (*rel).pgstat_info.as_mut() {
+            #[cfg(feature = "pg15")]
+            let count = &mut info.t_counts.t_numscans;
+            #[cfg(not(feature = "pg15"))]
+            let count = &mut info.counts.numscans;
+            *count += 1;
+        }
+    }
+}
