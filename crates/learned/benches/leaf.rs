@@ -32,7 +32,10 @@ fn data(name: &str, n: u64) -> Vec<Entry<1>> {
             "sequential" => Entry::new([i * 1000 + rng.below(1001)], heap(i, 226)),
             "uniform" => Entry::new([rng.below(n * 100_000)], heap(rng.below(10_000_000), 226)),
             // Bursts of about 13 rows a minute.
-            "minutes" => Entry::new([i / 13 * 60_000_000 + rng.below(3) * 60_000_000], heap(i, 150)),
+            "minutes" => Entry::new(
+                [i / 13 * 60_000_000 + rng.below(3) * 60_000_000],
+                heap(i, 150),
+            ),
             _ => Entry::new([i * 1_000_000], heap(i, 226)),
         })
         .collect();
@@ -76,7 +79,8 @@ fn leaf(c: &mut Criterion) {
                 out.clear();
                 let leaf = Leaf::<1>::open(black_box(page), 1).unwrap();
                 let until = Entry::floor([e.key[0] + 1]);
-                leaf.forward(&Entry::floor(e.key), &until, usize::MAX, &mut out).unwrap();
+                leaf.forward(&Entry::floor(e.key), &until, usize::MAX, &mut out)
+                    .unwrap();
                 assert!(out.contains(e));
             });
         });
@@ -114,14 +118,17 @@ fn leaf(c: &mut Criterion) {
             b.iter(|| {
                 out.clear();
                 let leaf = Leaf::<1>::open(black_box(page), 1).unwrap();
-                leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out).unwrap();
+                leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out)
+                    .unwrap();
                 assert_eq!(out.len(), here.len());
             });
         });
         assert_eq!(out, here);
         g.throughput(Throughput::Elements(all.len() as u64));
         g.sample_size(10);
-        g.bench_function("pack", |b| b.iter(|| assert_eq!(pack(&all).len(), pages.len())));
+        g.bench_function("pack", |b| {
+            b.iter(|| assert_eq!(pack(&all).len(), pages.len()))
+        });
         g.finish();
     }
 }

@@ -19,22 +19,35 @@ fn best(batches: usize, items: usize, mut f: impl FnMut()) -> f64 {
 #[test]
 #[ignore = "prints figures"]
 fn timing() {
-    for shape in ["sequential", "uniform", "minutes", "bursty", "constant step"] {
+    for shape in [
+        "sequential",
+        "uniform",
+        "minutes",
+        "bursty",
+        "constant step",
+    ] {
         let (all, page) = full_page(&entries::<1>(shape, MAX_SLOTS, 3));
         let mut rng = Mix(2);
-        let probes: Vec<_> = (0..1000).map(|_| all[rng.below(all.len() as u64) as usize]).collect();
+        let probes: Vec<_> = (0..1000)
+            .map(|_| all[rng.below(all.len() as u64) as usize])
+            .collect();
         let mut out = Vec::with_capacity(20_000);
         let point = best(300, 1000, || {
             for e in &probes {
                 out.clear();
                 let leaf = open::<1>(black_box(&page));
                 let until = Entry::floor([e.key[0] + 1]);
-                leaf.forward(&Entry::floor(e.key), &until, usize::MAX, &mut out).unwrap();
+                leaf.forward(&Entry::floor(e.key), &until, usize::MAX, &mut out)
+                    .unwrap();
                 assert_eq!(out[0].key, e.key);
             }
         });
         let mut limited = [0.0; 4];
-        for (to, (limit, back)) in limited.iter_mut().zip([(1, false), (8, false), (1, true), (8, true)]) {
+        for (to, (limit, back)) in
+            limited
+                .iter_mut()
+                .zip([(1, false), (8, false), (1, true), (8, true)])
+        {
             *to = best(200, 1000, || {
                 for e in &probes {
                     out.clear();
@@ -50,7 +63,8 @@ fn timing() {
         let whole = best(300, all.len(), || {
             out.clear();
             let leaf = open::<1>(black_box(&page));
-            leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out).unwrap();
+            leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out)
+                .unwrap();
         });
         assert_eq!(out, all);
         let encode = best(50, all.len(), || {
