@@ -188,9 +188,9 @@ impl<const W: usize> Contents<W> {
     pub fn entries(&self) -> Vec<Entry<W>> {
         self.list.clone()
     }
-    pub fn insert(&mut self, e: &Entry<W>) -> Result<()> {
-        let at = self.list.partition_point(|x| x < e);
-        self.list.insert(at, *e);
+    pub fn insert(&mut self, e: Entry<W>) -> Result<()> {
+        let at = self.list.partition_point(|x| *x < e);
+        self.list.insert(at, e);
         Ok(())
     }
     pub fn remove(&mut self, dead: &mut dyn FnMut(u64) -> bool) -> Result<usize> {

@@ -61,6 +61,12 @@ impl<'a> Model<'a> {
     pub fn leaves(&self) -> u32 {
         (self.points.len() / (8 * self.words + 4)) as u32
     }
+    pub fn stages(&self) -> usize {
+        1
+    }
+    pub fn segments(&self) -> usize {
+        self.leaves() as usize
+    }
     pub fn block(&self, ordinal: u32) -> Option<Block> {
         let point = self.point(ordinal as usize)?;
         Some(u32::from_le_bytes(*point.last_chunk()?))

@@ -119,9 +119,10 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
     /// Writes the rest: the last leaf, the inner pages, the model, and the meta page last of all.
     pub fn finish(mut self, now_micros: i64) -> Result<Built> {
         let packer = std::mem::replace(&mut self.packer, Packer::new(self.fill));
-        if let Some(rest) = packer.finish() {
-            self.hold(rest)?;
-        }
+        packer
+            .finish()
+            .into_iter()
+            .try_for_each(|leaf| self.hold(leaf))?;
         let mut last = match self.held.take() {
             Some(last) => last,
             None => Contents::empty(Entry::MIN, Entry::MAX),
