@@ -119,7 +119,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
     /// Writes the rest: the last leaf, the inner pages, the model, and the meta page last of all.
     pub fn finish(mut self, now_micros: i64) -> Result<Built> {
         let packer = std::mem::replace(&mut self.packer, Packer::new(self.fill));
-        if let Some(rest) = packer.finish() {
+        for rest in packer.finish() {
             self.hold(rest)?;
         }
         let mut last = match self.held.take() {

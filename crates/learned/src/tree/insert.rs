@@ -50,7 +50,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             (Change::Patch(patch), How::Logged)
         } else {
             let mut contents = view.contents()?;
-            contents.insert(&entry)?;
+            contents.insert(entry)?;
             match contents.to_page() {
                 Some(page) => (Change::between(&leaf, page), How::Merged),
                 None => {

@@ -1,0 +1,116 @@
+//! Bit fields in byte slices, low bits first. Reads beyond the slice give zeros.
+
+/// The low `width` bits set; `width` of 64 and more gives all of them.
+#[inline(always)]
+pub(super) fn mask(width: u32) -> u64 {
+    match 64u32.checked_sub(width) {
+        Some(64) => 0,
+        Some(down) => u64::MAX >> down,
+        None => u64::MAX,
+    }
+}
+
+/// Eight bytes at `at`, those beyond the end as zeros.
+#[inline(always)]
+pub(super) fn load(data: &[u8], at: usize) -> u64 {
+    match data.get(at..).and_then(|s| s.first_chunk()) {
+        Some(b) => u64::from_le_bytes(*b),
+        None => load_end(data, at),
+    }
+}
+
+#[cold]
+fn load_end(data: &[u8], at: usize) -> u64 {
+    let mut b = [0; 8];
+    for (to, from) in b.iter_mut().zip(data.get(at..).unwrap_or_default()) {
+        *to = *from;
+    }
+    u64::from_le_bytes(b)
+}
+
+/// `width` bits (0 to 64; `mask` is `mask(width)`) from bit `bit` on.
+#[inline(always)]
+pub(super) fn read(data: &[u8], bit: usize, width: u32, mask: u64) -> u64 {
+    let at = bit >> 3;
+    let down = (bit & 7) as u32;
+    let mut v = load(data, at) >> down;
+    if width + down > 64 {
+        // A ninth byte: down is at least 1 here.
+        v |= u64::from(data.get(at + 8).copied().unwrap_or(0)) << (64 - down);
+    }
+    v & mask
+}
+
+/// Appends bit fields to a byte vector.
+pub(super) struct Writer {
+    bytes: Vec<u8>,
+    acc: u64,
+    used: u32,
+}
+
+impl Writer {
+    /// A writer with room for `bits` bits.
+    pub(super) fn new(bits: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bits / 8 + 16),
+            acc: 0,
+            used: 0,
+        }
+    }
+
+    /// Appends the low `width` (0 to 64) bits of `v`; its other bits must be 0.
+    #[inline(always)]
+    pub(super) fn push(&mut self, v: u64, width: u32) {
+        if width == 0 {
+            return;
+        }
+        self.acc |= v << self.used;
+        let used = self.used + width;
+        if used >= 64 {
+            self.bytes.extend_from_slice(&self.acc.to_le_bytes());
+            // The bits that did not go into acc; a shift by 64 means there were none left.
+            self.acc = v.checked_shr(64 - self.used).unwrap_or(0);
+            self.used = used - 64;
+        } else {
+            self.used = used;
+        }
+    }
+
+    /// The bytes, the last one padded with zero bits.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        let tail = self.used.div_ceil(8) as usize;
+        self.bytes
+            .extend_from_slice(self.acc.to_le_bytes().get(..tail).unwrap_or_default());
+        self.bytes
+    }
+}
+
+/// `count` bits of `data` from bit `from` on, moved to a byte boundary.
+pub(super) fn copy(data: &[u8], from: usize, count: usize) -> Vec<u8> {
+    let mut out = Writer::new(count);
+    let mut done = 0;
+    while done < count {
+        let width = (count - done).min(64) as u32;
+        out.push(read(data, from + done, width, mask(width)), width);
+        done += width as usize;
+    }
+    out.finish()
+}
+
+/// Whether bit `i` is set.
+#[inline(always)]
+pub(super) fn test(bitmap: &[u8], i: usize) -> bool {
+    bitmap.get(i >> 3).is_some_and(|b| b >> (i & 7) & 1 == 1)
+}
+
+/// Sets or clears bit `i`, if it is within the bitmap.
+pub(super) fn assign(bitmap: &mut [u8], i: usize, to: bool) {
+    if let Some(b) = bitmap.get_mut(i >> 3) {
+        *b = *b & !(1 << (i & 7)) | u8::from(to) << (i & 7);
+    }
+}
+
+/// Number of set bits.
+pub(super) fn count(bitmap: &[u8]) -> usize {
+    bitmap.iter().map(|b| b.count_ones() as usize).sum()
+}

@@ -1,0 +1,68 @@
+//! Leaves: pages of entries, coded as runs of fixed-width records against lines.
+//!
+//! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; [`range`] reads, nothing unpacked
+//! - [`patch`]: changes of a handful of bytes: append in place, insert log
+//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; [`split`]
+//! - [`pack`]: [`Packer`], sorted entries to full leaves
+//! - [`run`], [`seek`]: one run: its header, one slot, a range of slots, search
+//! - [`encode`], [`partition`], [`hull`]: entries to runs
+//! - [`verify`]: all checks of a page
+//!
+//! ARCHITECTURE.md has the format.
+
+mod bits;
+pub mod contents;
+mod encode;
+mod hull;
+pub mod pack;
+mod partition;
+pub mod patch;
+mod range;
+mod run;
+mod seek;
+mod split;
+pub mod verify;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use contents::Contents;
+pub use pack::Packer;
+pub use verify::Verified;
+pub use view::Leaf;
+
+use crate::page::{SPECIAL, head};
+
+/// Most slots of a page. Bounds the time a re-encode takes (and line indices, which are u16).
+pub const MAX_SLOTS: usize = 16384;
+
+/// A unit of partitioning, and the most slots of a run that counts as tiny.
+const UNIT: usize = 32;
+
+/// Offsets and sizes of a leaf for keys of `W` words, in bytes.
+struct Layout<const W: usize>;
+
+impl<const W: usize> Layout<W> {
+    /// Low fence.
+    const LOW: usize = head::END;
+    /// High fence.
+    const HIGH: usize = Self::LOW + 8 * (W + 1);
+    /// Runs u16, slots u16, dead u16, log u16.
+    const COUNTS: usize = Self::HIGH + 8 * (W + 1);
+    /// The run directory.
+    const DIRECTORY: usize = Self::COUNTS + 8;
+    /// A run header.
+    const RUN: usize = 24 + 24 * W;
+    /// An entry of the insert log.
+    const ENTRY: usize = 8 * (W + 1);
+    /// What directory, data, bitmap (or the room kept for it) and log may take together.
+    const ROOM: usize = SPECIAL - Self::DIRECTORY;
+    /// Most entries of the insert log. Merging the log and one more entry by verbatim cuts adds at
+    /// most two run headers (its own and that of the part cut off) and a few bytes of rounding an
+    /// entry; with this limit the sum stays below two pages, so that a split in two always fits.
+    const LOG: usize = {
+        let limit = (Self::ROOM - 512) / (2 * (Self::RUN + 4)) - 1;
+        if limit < 48 { limit } else { 48 }
+    };
+}

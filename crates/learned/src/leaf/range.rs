@@ -1,0 +1,267 @@
+//! Range reads of a leaf, in both directions, bounded by a limit.
+
+use super::bits;
+use super::run::Run;
+use super::view::Leaf;
+use crate::error::Result;
+use crate::key::Entry;
+
+impl<const W: usize> Leaf<'_, W> {
+    /// Appends to `out` at most `limit` live entries `e` with `from <= e < until`, ascending. True
+    /// if this leaf may hold further entries of the range.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupted`] where a run cannot be read; `out` may have grown by then.
+    #[inline]
+    pub fn forward(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
+        if limit == 0 || from >= until {
+            return Ok(from < until);
+        }
+        if self.log > 0 {
+            return self.forward_with_log(from, until, limit, out);
+        }
+        self.packed_forward(from, until, limit, out)
+    }
+
+    /// Appends to `out` at most `limit` live entries `e` with `from <= e < until`, descending. True
+    /// if this leaf may hold further entries of the range.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupted`] where a run cannot be read; `out` may have grown by then.
+    #[inline]
+    pub fn backward(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
+        if limit == 0 || from >= until {
+            return Ok(from < until);
+        }
+        if self.log > 0 {
+            return self.backward_with_log(from, until, limit, out);
+        }
+        self.packed_backward(from, until, limit, out)
+    }
+
+    #[inline]
+    fn packed_forward(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
+        if self.runs == 0 {
+            return Ok(false);
+        }
+        let mut left = limit;
+        let mut i = self.find(from)?;
+        let mut run = self.run(i)?.run;
+        let mut slot = run.seek(from, 0, run.head.slots);
+        loop {
+            let slots = run.head.slots;
+            if self.dead > 0 {
+                // Tombstones do not count, so the limit says nothing of slots.
+                let end = end_of(&run, until, slot, slots);
+                let before = self.slots_before(i);
+                let bitmap = self.bitmap();
+                while slot < end && left > 0 {
+                    if !bits::test(bitmap, before + slot) {
+                        out.push(run.entry(slot));
+                        left -= 1;
+                    }
+                    slot += 1;
+                }
+                if slot < end {
+                    return Ok(true);
+                }
+                if end < slots {
+                    return Ok(false);
+                }
+            } else {
+                let most = slots.min(slot.saturating_add(left));
+                let end = end_of(&run, until, slot, most);
+                run.ascend(slot, end, out);
+                left -= end - slot;
+                if end < most {
+                    return Ok(false);
+                }
+                if end < slots {
+                    return Ok(run.below(end, until));
+                }
+            }
+            i += 1;
+            if i >= self.runs {
+                return Ok(false);
+            }
+            if left == 0 {
+                return Ok(true);
+            }
+            run = self.run(i)?.run;
+            slot = 0;
+        }
+    }
+
+    #[inline]
+    fn packed_backward(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
+        if self.runs == 0 {
+            return Ok(false);
+        }
+        let mut left = limit;
+        let mut i = self.find(until)?;
+        let mut run = self.run(i)?.run;
+        let mut slot = run.seek(until, 0, run.head.slots);
+        loop {
+            if self.dead > 0 {
+                let start = start_of(&run, from, 0, slot);
+                let before = self.slots_before(i);
+                let bitmap = self.bitmap();
+                while slot > start && left > 0 {
+                    slot -= 1;
+                    if !bits::test(bitmap, before + slot) {
+                        out.push(run.entry(slot));
+                        left -= 1;
+                    }
+                }
+                if slot > start {
+                    return Ok(true);
+                }
+                if start > 0 {
+                    return Ok(false);
+                }
+            } else {
+                let least = slot.saturating_sub(left);
+                let start = start_of(&run, from, least, slot);
+                run.descend(start, slot, out);
+                left -= slot - start;
+                if start > least {
+                    return Ok(false);
+                }
+                if start > 0 {
+                    return Ok(!run.below(start - 1, from));
+                }
+            }
+            if i == 0 {
+                return Ok(false);
+            }
+            if left == 0 {
+                return Ok(true);
+            }
+            i -= 1;
+            run = self.run(i)?.run;
+            slot = run.head.slots;
+        }
+    }
+
+    /// The log's entries within the range, ascending.
+    fn logged_within(&self, from: &Entry<W>, until: &Entry<W>) -> Vec<Entry<W>> {
+        let mut log: Vec<_> = (0..self.log)
+            .map(|i| self.logged(i))
+            .filter(|e| from <= e && e < until)
+            .collect();
+        log.sort_unstable();
+        log
+    }
+
+    #[cold]
+    fn forward_with_log(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
+        let log = self.logged_within(from, until);
+        let at = out.len();
+        let more = self.packed_forward(from, until, limit, out)?;
+        Ok(interleave(out, at, log, limit, more, |a, b| a < b))
+    }
+
+    #[cold]
+    fn backward_with_log(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        out: &mut Vec<Entry<W>>,
+    ) -> Result<bool> {
+        let mut log = self.logged_within(from, until);
+        log.reverse();
+        let at = out.len();
+        let more = self.packed_backward(from, until, limit, out)?;
+        Ok(interleave(out, at, log, limit, more, |a, b| a > b))
+    }
+}
+
+/// Merges `log` into `out[at..]`, both in order, and keeps `limit` of them. `more`: packed entries beyond those in
+/// `out` may follow, so a log entry behind the last of them may not come yet.
+fn interleave<const W: usize>(
+    out: &mut Vec<Entry<W>>,
+    at: usize,
+    log: Vec<Entry<W>>,
+    limit: usize,
+    more: bool,
+    before: fn(&Entry<W>, &Entry<W>) -> bool,
+) -> bool {
+    if log.is_empty() {
+        return more;
+    }
+    let packed = out.split_off(at);
+    let total = packed.len() + log.len();
+    let mut packed = packed.into_iter().peekable();
+    let mut log = log.into_iter().peekable();
+    for _ in 0..limit.min(total) {
+        let next = match (packed.peek(), log.peek()) {
+            (Some(p), Some(l)) if before(l, p) => log.next(),
+            (Some(_), _) => packed.next(),
+            // `limit` packed entries are here if there are more, so this is beyond none of them.
+            (None, _) => log.next(),
+        };
+        out.extend(next);
+    }
+    more || total > limit
+}
+
+/// The first slot of `slot..most` not below `until`, else `most`. Most ranges are short: look near first.
+#[inline(always)]
+fn end_of<const W: usize>(run: &Run<'_, W>, until: &Entry<W>, slot: usize, most: usize) -> usize {
+    if slot >= most || !run.below(slot, until) {
+        return slot;
+    }
+    if slot + 1 >= most || !run.below(slot + 1, until) {
+        return slot + 1;
+    }
+    if run.below(most - 1, until) {
+        return most;
+    }
+    run.seek(until, slot + 2, most - 1)
+}
+
+/// The first slot of `least..slot` not below `from`, else `slot`.
+#[inline(always)]
+fn start_of<const W: usize>(run: &Run<'_, W>, from: &Entry<W>, least: usize, slot: usize) -> usize {
+    if slot <= least || run.below(slot - 1, from) {
+        return slot;
+    }
+    if slot - 1 <= least || run.below(slot - 2, from) {
+        return slot - 1;
+    }
+    if !run.below(least, from) {
+        return least;
+    }
+    run.seek(from, least + 1, slot - 2)
+}

@@ -1,0 +1,145 @@
+//! Splitting a leaf's contents into two pages.
+
+use super::contents::Contents;
+use super::{Layout, MAX_SLOTS};
+use crate::error::{Error, Result};
+use crate::key::Entry;
+use crate::page::NO_BLOCK;
+
+impl<const W: usize> Contents<W> {
+    /// Splits by encoded size; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
+    /// percent full and the other takes what is to come. Both parts fit a page if the
+    /// contents were a page's before the insert. The left part keeps the low fence, the right one the high fence;
+    /// both get the flags and the right link as they are.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where there are fewer than two slots, which no full page has.
+    pub fn split(mut self, inserted: &Entry<W>, fill: u8) -> Result<(Self, Self)> {
+        if !self.log.is_empty() {
+            self.merge(None);
+        }
+        let slots = self.slots();
+        if slots < 2 {
+            return Err(Error::corrupted(
+                NO_BLOCK,
+                "a leaf to be split has fewer than two slots",
+            ));
+        }
+        let at = self.split_slot(inserted, fill, slots);
+        let (mut left, mut right) = (
+            Self::empty(self.low, self.high),
+            Self::empty(self.low, self.high),
+        );
+        for part in [&mut left, &mut right] {
+            part.right = self.right;
+            part.flags = self.flags;
+        }
+        let mut before = 0;
+        for run in std::mem::take(&mut self.runs) {
+            let end = before + run.head.slots;
+            if end <= at {
+                left.runs.push(run);
+            } else if before >= at {
+                right.runs.push(run);
+            } else {
+                let (a, b) = run.cut(at - before);
+                left.runs.push(a);
+                right.runs.push(b);
+            }
+            before = end;
+        }
+        let last = left.runs.last().map(|r| r.run().entry(r.head.slots - 1));
+        let first = right.runs.first().map(|r| r.run().entry(0));
+        if let (Some(last), Some(first)) = (last, first) {
+            let fence = first.fence_after(&last);
+            left.high = fence;
+            right.low = fence;
+        }
+        Ok((left, right))
+    }
+
+    /// The slot that starts the right part, in `1..slots`.
+    fn split_slot(&self, inserted: &Entry<W>, fill: u8, slots: usize) -> usize {
+        let fits = |bytes: usize, slots: usize| bytes <= Layout::<W>::ROOM && slots <= MAX_SLOTS;
+        // Left parts grow and right parts shrink with the slot: bisect over the three conditions.
+        let left_fits = |at: usize| fits(self.left_bytes(at), at);
+        let right_fits = |at: usize| fits(self.right_bytes(at), slots - at);
+        let lowest = first_true(1, slots - 1, right_fits);
+        let highest = first_true(lowest, slots, |at| !left_fits(at)).max(lowest + 1) - 1;
+        let percent = usize::from(fill.clamp(10, 100));
+        let full = |bytes: usize, slots: usize| {
+            bytes * 100 > Layout::<W>::ROOM * percent || slots * 100 > MAX_SLOTS * percent
+        };
+        let rank = self.rank(inserted);
+        let near = slots / 100;
+        let at = if rank + 1 + near >= slots {
+            first_true(1, slots, |at| full(self.left_bytes(at), at)).max(2) - 1
+        } else if rank <= near {
+            first_true(1, slots - 1, |at| !full(self.right_bytes(at), slots - at))
+        } else {
+            first_true(1, slots - 1, |at| {
+                self.left_bytes(at) >= self.right_bytes(at)
+            })
+        };
+        at.clamp(lowest, highest)
+    }
+
+    /// Slots below `e`.
+    fn rank(&self, e: &Entry<W>) -> usize {
+        let mut rank = 0;
+        for run in &self.runs {
+            let slots = run.head.slots;
+            let below = run.run().seek(e, 0, slots);
+            rank += below;
+            if below < slots {
+                break;
+            }
+        }
+        rank
+    }
+
+    /// Bytes of a page that has the slots before `at`.
+    fn left_bytes(&self, at: usize) -> usize {
+        let mut bytes = at.div_ceil(8);
+        let mut left = at;
+        for run in &self.runs {
+            let slots = run.head.slots.min(left);
+            if slots == 0 {
+                break;
+            }
+            left -= slots;
+            bytes += Layout::<W>::RUN + (slots * run.head.record()).div_ceil(8);
+        }
+        bytes
+    }
+
+    /// Bytes of a page that has the slots from `at` on.
+    fn right_bytes(&self, at: usize) -> usize {
+        let mut slots_left = 0;
+        let mut bytes = 0;
+        let mut skip = at;
+        for run in &self.runs {
+            let skipped = run.head.slots.min(skip);
+            skip -= skipped;
+            let slots = run.head.slots - skipped;
+            if slots > 0 {
+                slots_left += slots;
+                bytes += Layout::<W>::RUN + (slots * run.head.record()).div_ceil(8);
+            }
+        }
+        bytes + slots_left.div_ceil(8)
+    }
+}
+
+/// The first of `lo..hi` for which `is` holds, else `hi`; it holds for all after the first.
+fn first_true(mut lo: usize, mut hi: usize, is: impl Fn(usize) -> bool) -> usize {
+    while lo < hi {
+        let mid = lo + (hi - lo) / 2;
+        if is(mid) {
+            hi = mid;
+        } else {
+            lo = mid + 1;
+        }
+    }
+    lo
+}

@@ -1,0 +1,135 @@
+//! Damaged pages: errors or wrong answers, never a panic.
+
+use super::model::remove;
+use super::*;
+use crate::page::PAGE_SIZE;
+use proptest::prelude::*;
+
+fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
+    let Ok(leaf) = Leaf::<W>::open(page, BLOCK) else {
+        return;
+    };
+    let _ = leaf.verify();
+    let _ = (
+        leaf.low(),
+        leaf.high(),
+        leaf.right(),
+        leaf.flags(),
+        leaf.live(),
+    );
+    for (i, e) in probe.iter().enumerate() {
+        let until = probe[(i + 1) % probe.len()];
+        let mut out = Vec::new();
+        let limit = [1, 7, 100, usize::MAX][i % 4];
+        let _ = leaf.contains(e);
+        let _ = leaf.forward(e, &until, limit, &mut out);
+        let _ = leaf.backward(e, &until, limit, &mut out);
+        let _ = leaf.try_append(e);
+        let _ = leaf.try_log(e);
+    }
+    let mut out = Vec::new();
+    let _ = leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out);
+    let _ = leaf.backward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out);
+    if let Ok(contents) = leaf.contents() {
+        let _ = (contents.live(), contents.entries(), contents.to_page());
+        let mut c = contents.clone();
+        if c.insert(probe[0]).is_ok() {
+            let _ = c.to_page();
+            let _ = c.split(&probe[0], 90);
+        }
+        let mut c = contents.clone();
+        let _ = c.remove(&mut |tie| tie % 3 == 0);
+        let _ = c.to_page();
+        let _ = contents.split(&probe[0], 90);
+    }
+}
+
+fn damage<const W: usize>(shape: &str, seed: u64) {
+    let mut rng = Mix(seed);
+    let n = 1 + rng.below(3000) as usize;
+    let all = entries::<W>(shape, n, seed);
+    let (all, mut page) = full_page(&all);
+    if seed % 2 == 0 {
+        remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
+    }
+    for i in 0..seed % 20 {
+        if let Some(patch) = open::<W>(&page).try_log(&Entry::new([i; W], i)).unwrap() {
+            patch.apply(&mut page);
+        }
+    }
+    let mut probe = vec![
+        Entry::MIN,
+        Entry::MAX,
+        all[0],
+        all[all.len() / 2],
+        all[all.len() - 1],
+    ];
+    probe.extend((0..5).map(|_| Entry::new([rng.next(); W], rng.next())));
+    probe.push(Entry::new(all[all.len() - 1].key, u64::MAX >> 1));
+    call_everything(&page, &probe);
+    for _ in 0..40 {
+        let mut bad = page.clone();
+        for _ in 0..=rng.below(4) {
+            let at = match rng.below(4) {
+                0 => rng.below(PAGE_SIZE as u64),
+                // Where the counts and the first run headers are.
+                1 => 8 + rng.below(16),
+                _ => (Layout::<W>::COUNTS as u64 + rng.below(160)).min(PAGE_SIZE as u64 - 1),
+            };
+            bad[at as usize] = [0, 1, 0xFF, rng.next() as u8][rng.below(4) as usize];
+        }
+        call_everything(&bad, &probe);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn damaged_pages_do_not_panic(shape in 0..SHAPES.len(), seed: u64) {
+        damage::<1>(SHAPES[shape], seed);
+        damage::<2>(SHAPES[shape], seed);
+    }
+}
+
+#[test]
+fn noise_does_not_panic() {
+    let mut rng = Mix(1);
+    for i in 0..300 {
+        let (_, page) = full_page(&entries::<1>(SHAPES[i % SHAPES.len()], 400, i as u64));
+        let mut page = page;
+        for b in page.iter_mut().skip(Layout::<1>::DIRECTORY) {
+            if rng.below(3) == 0 {
+                *b = rng.next() as u8;
+            }
+        }
+        call_everything(
+            &page,
+            &[Entry::new([5], 5), Entry::new([rng.next()], rng.next())],
+        );
+    }
+}
+
+#[test]
+fn verify_sees_each_kind_of_damage() {
+    let (all, page) = full_page(&entries::<1>("uniform", 700, 3));
+    let lower = usize::from(crate::page::u16_at(&page, crate::page::pd::LOWER));
+    let cases: [(usize, &str); 6] = [
+        (lower, "hole"),
+        (lower - 300, "order"),
+        (Layout::<1>::HIGH + 7, "fence"),
+        (Layout::<1>::COUNTS + 4, "tombstones"),
+        (Layout::<1>::DIRECTORY + 8, "base"),
+        (PAGE_SIZE - 1, "special"),
+    ];
+    open::<1>(&page).verify().unwrap();
+    for (at, what) in cases {
+        let mut bad = page.clone();
+        bad[at] ^= 0xA5;
+        if what == "order" {
+            // A record and more, whatever its columns.
+            bad[at..at + 16].fill(0xFF);
+        }
+        let verdict = Leaf::<1>::open(&bad, BLOCK).and_then(|l| l.verify());
+        assert!(verdict.is_err(), "{what} {}", all.len());
+    }
+}

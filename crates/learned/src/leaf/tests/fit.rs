@@ -1,0 +1,135 @@
+//! No operation ever fails to fit: HAZARDS 1, and the worst that a full log can do.
+
+use super::model::{insert, remove};
+use super::*;
+use crate::key::tie_of;
+
+/// Fills the log of a page with far entries, then adds one more; both parts must fit.
+fn far_inserts<const W: usize>(shape: &str, n: usize, seed: u64) {
+    let mut rng = Mix(seed);
+    let (all, mut page) = full_page(&entries::<W>(shape, n, seed));
+    let mut right: Option<Box<Page>> = None;
+    for _ in 0..3 * Layout::<W>::LOG {
+        let near = all[rng.below(all.len() as u64) as usize];
+        let e = Entry::new(
+            near.key,
+            near.tie & 1 << 63 | tie_of(rng.next() as u32, 1 + rng.below(290) as u16),
+        );
+        let at: &mut Box<Page> = match &mut right {
+            Some(right) if open::<W>(right).covers(&e) => right,
+            _ => &mut page,
+        };
+        if !open::<W>(at).covers(&e) {
+            continue;
+        }
+        let new = insert(at, e);
+        open::<W>(at).verify().unwrap();
+        if let Some(new) = new {
+            open::<W>(&new).verify().unwrap();
+            right = Some(new);
+        }
+    }
+}
+
+#[test]
+fn far_inserts_into_full_pages() {
+    for shape in SHAPES {
+        for seed in 0..4 {
+            far_inserts::<1>(shape, MAX_SLOTS, seed);
+            far_inserts::<2>(shape, MAX_SLOTS, seed);
+            far_inserts::<3>(shape, MAX_SLOTS, seed);
+            far_inserts::<8>(shape, MAX_SLOTS, seed);
+        }
+    }
+}
+
+/// A page full to the last byte, its log full too: the merge of the log must fit two pages.
+#[test]
+fn full_pages_with_full_logs() {
+    fn full<const W: usize>(shape: &str) {
+        let all = entries::<W>(shape, MAX_SLOTS * 2, 9);
+        let spare = Layout::<W>::LOG * Layout::<W>::ENTRY;
+        let mut n = full_page(&all).0.len();
+        let mut contents = leaf_of(&all[..n]);
+        while contents.bytes() + spare > Layout::<W>::ROOM || n > MAX_SLOTS {
+            n -= 1 + n / 500;
+            contents = leaf_of(&all[..n]);
+        }
+        let mut page = contents.to_page().unwrap();
+        let mut rng = Mix(1);
+        for _ in 0..=Layout::<W>::LOG {
+            let near = all[rng.below(n as u64) as usize];
+            let e = Entry::new(near.key, near.tie & 1 << 63 | tie_of(rng.next() as u32, 1));
+            let leaf = open::<W>(&page);
+            if let Some(patch) = leaf.try_log(&e).unwrap() {
+                patch.apply(&mut page);
+            } else {
+                for fill in [10, 50, 100] {
+                    for place in [e, all[0], all[n - 1], Entry::MIN, Entry::MAX] {
+                        let mut c = leaf.contents().unwrap();
+                        c.insert(e).unwrap();
+                        if c.to_page().is_none() {
+                            let live = c.entries();
+                            let (left, right) = c.split(&place, fill).unwrap();
+                            assert!(left.to_page().is_some(), "{shape} {fill}");
+                            assert!(right.to_page().is_some(), "{shape} {fill}");
+                            assert_eq!([left.entries(), right.entries()].concat(), live);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for shape in SHAPES {
+        full::<1>(shape);
+        full::<2>(shape);
+        full::<3>(shape);
+        full::<8>(shape);
+    }
+}
+
+#[test]
+fn scattered_deletes_never_grow_a_page() {
+    for shape in SHAPES {
+        for percent in [1, 2, 10, 50, 99] {
+            let (all, mut page) = full_page(&entries::<1>(shape, MAX_SLOTS, 3));
+            let before = open::<1>(&page).verify().unwrap().bytes;
+            let mut rng = Mix(percent);
+            let n = remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            let verified = open::<1>(&page).verify().unwrap();
+            assert_eq!(verified.live, all.len() - n, "{shape}");
+            assert!(verified.bytes <= before + all.len().div_ceil(8));
+            // And once more, over the tombstones.
+            remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            open::<1>(&page).verify().unwrap();
+            remove::<1>(&mut page, &mut |_| true);
+            assert_eq!(
+                open::<1>(&page).verify().unwrap().bytes,
+                Layout::<1>::DIRECTORY
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_extended_at_an_end_splits_there() {
+    let (all, page) = full_page(&entries::<1>("uniform", 5000, 3));
+    for (e, left_is_full) in [
+        (Entry::new([u64::MAX], 5), true),
+        (Entry::new([0], 0), false),
+    ] {
+        let mut c = open::<1>(&page).contents().unwrap();
+        c.insert(e).unwrap();
+        let (left, right) = c.split(&e, 90).unwrap();
+        let full = if left_is_full { &left } else { &right };
+        let share = full.bytes() as f64 / Layout::<1>::ROOM as f64;
+        assert!((0.88..=0.9).contains(&share), "{share}");
+        assert_eq!(left.live() + right.live(), all.len() + 1);
+    }
+    // Elsewhere in halves.
+    let mut c = open::<1>(&page).contents().unwrap();
+    let e = Entry::new(all[all.len() / 3].key, 1);
+    c.insert(e).unwrap();
+    let (left, right) = c.split(&e, 90).unwrap();
+    assert!(left.bytes().abs_diff(right.bytes()) < 200);
+}

@@ -1,0 +1,38 @@
+//! Tests of the leaf format against plain models.
+
+mod bytes;
+mod data;
+mod fit;
+mod model;
+mod search;
+mod sizes;
+
+use super::*;
+use crate::key::Entry;
+use crate::page::{Block, Page};
+use data::*;
+
+const BLOCK: Block = 7;
+
+/// The leaf of ascending entries, freshly encoded; they must fit.
+fn leaf_of<const W: usize>(entries: &[Entry<W>]) -> Contents<W> {
+    let mut c = Contents::empty(Entry::MIN, Entry::MAX);
+    c.runs = encode::encode(entries);
+    c
+}
+
+/// As many of these entries as fit a page, and the page.
+fn full_page<const W: usize>(entries: &[Entry<W>]) -> (Vec<Entry<W>>, Box<Page>) {
+    let mut n = entries.len().min(MAX_SLOTS);
+    loop {
+        let c = leaf_of(&entries[..n]);
+        if let Some(page) = c.to_page() {
+            return (entries[..n].to_vec(), page);
+        }
+        n = n * Layout::<W>::ROOM / c.bytes().max(Layout::<W>::ROOM + 64);
+    }
+}
+
+fn open<const W: usize>(page: &Page) -> Leaf<'_, W> {
+    Leaf::open(page, BLOCK).unwrap()
+}

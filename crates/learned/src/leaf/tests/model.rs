@@ -1,0 +1,195 @@
+//! Random inserts, removals and splits, against a BTreeSet.
+
+use super::search::check_ranges;
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// What the tree does with one leaf: append in place, else log, else re-encode, else split. Gives
+/// the pages that come of it.
+pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Option<Box<Page>> {
+    let leaf = open::<W>(page);
+    let patch = match leaf.try_append(&e).unwrap() {
+        Some(patch) => Some(patch),
+        None => leaf.try_log(&e).unwrap(),
+    };
+    if let Some(patch) = patch {
+        patch.apply(page);
+        return None;
+    }
+    let mut contents = leaf.contents().unwrap();
+    contents.insert(e).unwrap();
+    if let Some(new) = contents.to_page() {
+        *page = new;
+        return None;
+    }
+    let (left, right) = contents.split(&e, 90).unwrap();
+    *page = left.to_page().expect("the left part fits");
+    Some(right.to_page().expect("the right part fits"))
+}
+
+pub fn remove<const W: usize>(page: &mut Box<Page>, dead: &mut dyn FnMut(u64) -> bool) -> usize {
+    let mut contents = open::<W>(page).contents().unwrap();
+    let n = contents.remove(dead).unwrap();
+    *page = contents.to_page().expect("what is left fits");
+    n
+}
+
+fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u64) {
+    let mut rng = Mix(seed);
+    let pool = entries::<W>(shape, start + 4000, seed);
+    let first: Vec<_> = pool.iter().step_by(2).copied().take(start).collect();
+    let (first, page) = full_page(&first);
+    let mut pages = vec![page];
+    let mut model: BTreeSet<Entry<W>> = first.into_iter().collect();
+    for step in 0..steps {
+        let at = rng.below(pages.len() as u64) as usize;
+        match rng.below(100) {
+            0 => {
+                let odds = [2, 3, 50][rng.below(3) as usize];
+                let leaf = open::<W>(&pages[at]);
+                let (low, high) = (leaf.low(), leaf.high());
+                let salt = rng.next();
+                let hit = |tie: u64| Mix(salt ^ tie).below(odds) == 0;
+                let mut asked = 0;
+                let live = leaf.live();
+                let n = remove::<W>(&mut pages[at], &mut |tie| {
+                    asked += 1;
+                    hit(tie)
+                });
+                assert_eq!(asked, live);
+                let before = model.len();
+                model.retain(|e| *e < low || *e >= high || !hit(e.tie));
+                assert_eq!(before - model.len(), n);
+            }
+            _ => {
+                let e = if rng.below(4) == 0 && !model.is_empty() {
+                    // Next to an entry, or one that was there before.
+                    let near = pool[rng.below(pool.len() as u64) as usize];
+                    Entry::new(near.key, near.tie ^ rng.below(4) << 16)
+                } else if rng.below(2) == 0 {
+                    // Ascending, for appends.
+                    let mut e = *model.last().unwrap_or(&Entry::MIN);
+                    e.key[W - 1] = e.key[W - 1].saturating_add(rng.below(20));
+                    e.tie = (e.tie & !0xFFFF) + (1 << 16) + 1 + rng.below(100);
+                    e
+                } else {
+                    pool[rng.below(pool.len() as u64) as usize]
+                };
+                if e >= Entry::MAX {
+                    continue;
+                }
+                let at = pages
+                    .iter()
+                    .position(|p| open::<W>(p).covers(&e))
+                    .expect("leaves partition the key space");
+                model.insert(e);
+                if let Some(right) = insert::<W>(&mut pages[at], e) {
+                    pages.insert(at + 1, right);
+                }
+            }
+        }
+        if step % 50 == 0 {
+            check(&pages, &model, &mut rng);
+        }
+    }
+    check(&pages, &model, &mut rng);
+}
+
+fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &mut Mix) {
+    let mut low = Entry::MIN;
+    let mut seen = 0;
+    for page in pages {
+        let leaf = open::<W>(page);
+        assert_eq!(leaf.low(), low);
+        low = leaf.high();
+        let live: Vec<_> = model.range(leaf.low()..leaf.high()).copied().collect();
+        let verified = leaf.verify().unwrap();
+        assert_eq!(verified.live, live.len());
+        assert_eq!(leaf.live(), live.len());
+        assert_eq!(leaf.contents().unwrap().live(), live.len());
+        assert_eq!(leaf.contents().unwrap().entries(), live);
+        assert_eq!(leaf.contents().unwrap().to_page().as_ref(), Some(page));
+        check_ranges(&leaf, &live, rng, 10);
+        seen += live.len();
+    }
+    assert_eq!(low, Entry::MAX);
+    assert_eq!(seen, model.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn as_a_set(shape in 0..SHAPES.len(), start in 0usize..3000, seed: u64) {
+        random_work::<1>(SHAPES[shape], start, 1500, seed);
+        random_work::<2>(SHAPES[shape], start, 700, seed);
+    }
+}
+
+#[test]
+fn a_deleted_entry_comes_back() {
+    for shape in SHAPES {
+        let all = entries::<1>(shape, 500, 5);
+        let (all, mut page) = full_page(&all);
+        let mut n = 0;
+        let removed = remove::<1>(&mut page, &mut |_| {
+            n += 1;
+            n % 7 == 0
+        });
+        assert_eq!(removed, all.len() / 7);
+        for e in &all {
+            assert!(insert(&mut page, *e).is_none());
+        }
+        let leaf = open::<1>(&page);
+        leaf.verify().unwrap();
+        assert_eq!(leaf.contents().unwrap().entries(), all, "{shape}");
+    }
+}
+
+#[test]
+fn regular_data_is_appended_in_place() {
+    for shape in ["constant step", "one key", "sequential"] {
+        let all = entries::<1>(shape, 5000, 5);
+        let mut page = leaf_of::<1>(&[]).to_page().unwrap();
+        let mut encodes = 0;
+        for e in &all {
+            let leaf = open::<1>(&page);
+            if leaf.try_append(e).unwrap().is_none() && leaf.try_log(e).unwrap().is_none() {
+                encodes += 1;
+            }
+            assert!(insert(&mut page, *e).is_none(), "{shape}");
+        }
+        open::<1>(&page).verify().unwrap();
+        println!(
+            "{shape}: {encodes} encodes, {} runs, {} bytes",
+            open::<1>(&page).runs(),
+            open::<1>(&page).verify().unwrap().bytes
+        );
+    }
+}
+
+#[test]
+fn packer_loses_nothing() {
+    for shape in SHAPES {
+        for fill in [10, 90, 100] {
+            for n in [0, 1, 600, 40_000] {
+                let all = entries::<1>(shape, n, 11);
+                let mut packer = Packer::new(fill);
+                let mut leaves: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
+                leaves.extend(packer.finish());
+                let mut low = Entry::MIN;
+                let mut got = Vec::new();
+                for leaf in &leaves {
+                    let page = leaf.to_page().expect("a packed leaf fits");
+                    let view = open::<1>(&page);
+                    view.verify().unwrap();
+                    assert_eq!(view.low(), low);
+                    low = view.high();
+                    got.extend(view.contents().unwrap().entries());
+                }
+                assert_eq!(low, Entry::MAX);
+                assert_eq!(got, all, "{shape} {fill} {n}");
+            }
+        }
+    }
+}

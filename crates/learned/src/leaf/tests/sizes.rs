@@ -1,0 +1,85 @@
+//! Bytes an entry, printed: `cargo test --release -p learned sizes -- --ignored --nocapture`.
+
+use super::*;
+use crate::key::tie_of;
+use std::time::Instant;
+
+fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
+    let start = Instant::now();
+    let mut packer = Packer::new(100);
+    let mut leaves: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
+    leaves.extend(packer.finish());
+    let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
+    let runs: usize = leaves.iter().map(|l| l.runs.len()).sum();
+    println!(
+        "{name}: {:.3} bytes an entry, {} pages, {:.1} runs a page, packed at {ns:.0} ns an entry",
+        leaves.len() as f64 * 8192.0 / all.len() as f64,
+        leaves.len(),
+        runs as f64 / leaves.len() as f64,
+    );
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn sizes() {
+    let n = 10_000_000u64;
+    let mut rng = Mix(1);
+    let mut all: Vec<Entry<1>> = (0..n)
+        .map(|i| Entry::new([rng.below(1_000_000_000_000)], heap(i, 226)))
+        .collect();
+    all.sort_unstable();
+    report("uniform, random heap", &all);
+    let all: Vec<_> = (0..n)
+        .map(|i| Entry::new([i * 1000 + rng.below(1001)], heap(i, 226)))
+        .collect();
+    report::<1>("sequential", &all);
+    let all: Vec<_> = (0..n)
+        .map(|i| Entry::new([i * 1_000_000], heap(i, 226)))
+        .collect();
+    report::<1>("constant step", &all);
+    let all: Vec<_> = (0..n)
+        .map(|i| {
+            Entry::new(
+                [i / 100, (i % 100) * 10_000_000],
+                heap(i % 100 * (n / 100) + i / 100, 226),
+            )
+        })
+        .collect();
+    report::<2>("(device, time), loaded in time order", &all);
+    let mut all: Vec<_> = all
+        .iter()
+        .map(|e| {
+            Entry::new(
+                e.key,
+                tie_of(
+                    (e.tie >> 16) as u32 + rng.below(20) as u32,
+                    1 + rng.below(226) as u16,
+                ),
+            )
+        })
+        .collect();
+    all.sort_unstable();
+    report::<2>("the same, disorder of 20 heap pages", &all);
+}
+
+/// Departures as microseconds, one a line, from the file named by OMENDB_FLIGHTS (text).
+#[test]
+#[ignore = "needs data"]
+fn flights() {
+    let Ok(path) = std::env::var("OMENDB_FLIGHTS") else {
+        return;
+    };
+    let text = std::fs::read_to_string(path).unwrap();
+    for (name, unit) in [
+        ("flights, microseconds", 1_000_000),
+        ("flights, seconds", 1),
+    ] {
+        let mut all: Vec<_> = text
+            .lines()
+            .enumerate()
+            .map(|(i, line)| Entry::new([line.parse::<u64>().unwrap() * unit], heap(i as u64, 150)))
+            .collect();
+        all.sort();
+        report::<1>(name, &all);
+    }
+}

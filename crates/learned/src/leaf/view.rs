@@ -1,0 +1,251 @@
+//! The read-only view of a leaf: what a search needs, and no more than it needs.
+
+use super::run::{Head, Run};
+use super::{Layout, MAX_SLOTS, bits};
+use crate::error::{Error, Result};
+use crate::key::Entry;
+use crate::page::{self, Block, Kind, Page, SPECIAL};
+
+/// A leaf page's bytes, read in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaf<'a, const W: usize> {
+    pub(super) page: &'a Page,
+    pub(super) block: Block,
+    pub(super) runs: usize,
+    pub(super) slots: usize,
+    pub(super) dead: usize,
+    pub(super) log: usize,
+    pub(super) lower: usize,
+    pub(super) upper: usize,
+}
+
+/// A run of the page, and the number of slots before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed<'a, const W: usize> {
+    pub run: Run<'a, W>,
+    /// Offset of its data in the page.
+    pub data: usize,
+}
+
+/// An entry stored plainly at `at`.
+#[inline(always)]
+pub(super) fn entry_at<const W: usize>(page: &Page, at: usize) -> Entry<W> {
+    Entry::new(
+        std::array::from_fn(|i| page::u64_at(page, at + 8 * i)),
+        page::u64_at(page, at + 8 * W),
+    )
+}
+
+impl<'a, const W: usize> Leaf<'a, W> {
+    /// The leaf in `page`, after checks that cost little: kind, level, counts, offsets.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where the page is no leaf or its header contradicts itself.
+    #[inline]
+    pub fn open(page: &'a Page, block: Block) -> Result<Self> {
+        let (lower, upper) = page::hole(page, block)?;
+        let counts = page::u64_at(page, Layout::<W>::COUNTS);
+        let field = |i: u32| (counts >> (16 * i) & 0xFFFF) as usize;
+        let leaf = Self {
+            page,
+            block,
+            runs: field(0),
+            slots: field(1),
+            dead: field(2),
+            log: field(3),
+            lower,
+            upper,
+        };
+        let directory = Layout::<W>::DIRECTORY + leaf.runs * Layout::<W>::RUN;
+        let sane = page::kind(page) == Some(Kind::Leaf)
+            && page::level(page) == 0
+            && directory + leaf.bitmap_bytes() <= lower
+            && leaf.slots <= MAX_SLOTS
+            && leaf.dead <= leaf.slots
+            && leaf.runs <= leaf.slots
+            && (leaf.runs == 0) == (leaf.slots == 0)
+            && leaf.log <= Layout::<W>::LOG
+            && upper + leaf.log * Layout::<W>::ENTRY == SPECIAL;
+        if sane {
+            Ok(leaf)
+        } else {
+            Err(leaf.fault("no leaf, or its counts and offsets disagree"))
+        }
+    }
+
+    /// The error that blames this page.
+    #[cold]
+    pub(super) fn fault(&self, what: &str) -> Error {
+        Error::corrupted(self.block, what)
+    }
+
+    /// The low fence, inclusive.
+    #[inline]
+    pub fn low(&self) -> Entry<W> {
+        entry_at(self.page, Layout::<W>::LOW)
+    }
+
+    /// The high fence, exclusive.
+    #[inline]
+    pub fn high(&self) -> Entry<W> {
+        entry_at(self.page, Layout::<W>::HIGH)
+    }
+
+    /// The right sibling.
+    #[inline]
+    pub fn right(&self) -> Option<Block> {
+        page::right(self.page)
+    }
+
+    /// The page's flag bits.
+    #[inline]
+    pub fn flags(&self) -> u16 {
+        page::flags(self.page)
+    }
+
+    /// Whether `e` belongs here: low <= e < high.
+    #[inline]
+    pub fn covers(&self, e: &Entry<W>) -> bool {
+        self.low() <= *e && *e < self.high()
+    }
+
+    /// Slots of the packed region, with those of deleted entries.
+    #[inline]
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Slots whose entries are deleted.
+    #[inline]
+    pub fn dead(&self) -> usize {
+        self.dead
+    }
+
+    /// Entries in the insert log.
+    #[inline]
+    pub fn log_len(&self) -> usize {
+        self.log
+    }
+
+    /// Number of runs.
+    #[inline]
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Live entries.
+    #[inline]
+    pub fn live(&self) -> usize {
+        self.slots - self.dead + self.log
+    }
+
+    /// Bytes of the tombstone bitmap.
+    #[inline(always)]
+    pub(super) fn bitmap_bytes(&self) -> usize {
+        if self.dead > 0 {
+            self.slots.div_ceil(8)
+        } else {
+            0
+        }
+    }
+
+    /// End of the runs' data.
+    #[inline(always)]
+    pub(super) fn data_end(&self) -> usize {
+        self.lower.saturating_sub(self.bitmap_bytes())
+    }
+
+    /// The tombstone bitmap; empty while no entry is deleted.
+    #[inline(always)]
+    pub(super) fn bitmap(&self) -> &'a [u8] {
+        self.page
+            .get(self.data_end()..self.lower)
+            .unwrap_or_default()
+    }
+
+    /// Offset of the header of run `i`.
+    #[inline(always)]
+    pub(super) fn header(i: usize) -> usize {
+        Layout::<W>::DIRECTORY + i * Layout::<W>::RUN
+    }
+
+    /// Run `i`, its data within the page's data.
+    #[inline(always)]
+    pub(super) fn run(&self, i: usize) -> Result<Placed<'a, W>> {
+        let (head, data) = Head::<W>::read(self.page, Self::header(i), self.block)?;
+        let directory = Self::header(self.runs);
+        // Data of no bytes has an offset too, so that an append in place can start there.
+        match self.page.get(data..) {
+            Some(bytes) if data >= directory && data + head.bytes() <= self.data_end() => {
+                Ok(Placed {
+                    run: Run::new(head, bytes),
+                    data,
+                })
+            }
+            _ => Err(self.fault("a run's data are out of bounds")),
+        }
+    }
+
+    /// Whether run `i` starts above `e`; from the first word alone where that tells.
+    #[inline(always)]
+    fn starts_above(&self, i: usize, e: &Entry<W>) -> Result<bool> {
+        let at = Self::header(i);
+        let base = page::u64_at(self.page, at + 8);
+        let word = e.key.first().copied().unwrap_or(0);
+        // The first word ascends: no value is below the base, and for start = 0 the first is the base.
+        if base > word {
+            return Ok(true);
+        }
+        if base < word && page::u64_at(self.page, at) >> 32 & 0xFFFF == 0 {
+            return Ok(false);
+        }
+        Ok(self.run(i)?.run.entry(0) > *e)
+    }
+
+    /// The run in which `e` is or would be: the last that does not start above it, else the first.
+    #[inline]
+    pub(super) fn find(&self, e: &Entry<W>) -> Result<usize> {
+        let (mut lo, mut hi) = (1, self.runs);
+        while lo < hi {
+            let mid = lo + (hi - lo) / 2;
+            if self.starts_above(mid, e)? {
+                hi = mid;
+            } else {
+                lo = mid + 1;
+            }
+        }
+        Ok(lo.saturating_sub(1))
+    }
+
+    /// Slots before run `i`; only tombstones need it.
+    pub(super) fn slots_before(&self, i: usize) -> usize {
+        (0..i)
+            .map(|i| usize::from(page::u16_at(self.page, Self::header(i))))
+            .sum()
+    }
+
+    /// Entry `i` of the log, newest first.
+    #[inline(always)]
+    pub(super) fn logged(&self, i: usize) -> Entry<W> {
+        entry_at(self.page, self.upper + i * Layout::<W>::ENTRY)
+    }
+
+    /// Whether `e` is a live entry of this leaf.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where a run cannot be read.
+    pub fn contains(&self, e: &Entry<W>) -> Result<bool> {
+        if self.runs > 0 {
+            let i = self.find(e)?;
+            let run = self.run(i)?.run;
+            let slot = run.seek(e, 0, run.head.slots);
+            if slot < run.head.slots
+                && run.entry(slot) == *e
+                && (self.dead == 0 || !bits::test(self.bitmap(), self.slots_before(i) + slot))
+            {
+                return Ok(true);
+            }
+        }
+        Ok((0..self.log).any(|i| self.logged(i) == *e))
+    }
+}

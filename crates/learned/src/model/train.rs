@@ -1,0 +1,255 @@
+//! Training: from the leaves' low fences to the model's bytes.
+
+use std::time::Instant;
+
+use super::coordinate::{self, Axis};
+use super::fit::UNIT;
+use super::layout::{HEAD, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, head};
+use super::report::Report;
+use super::stages::{self, Piece, Step, WIDEST};
+use crate::key::Entry;
+use crate::page::Block;
+
+/// First tolerance tried, in [`UNIT`]s: 1/32 leaf. About half of that is the share of keys sent to a
+/// neighbour.
+const TIGHTEST: i64 = UNIT / 32;
+/// Last tolerance tried: with 64 leaves each line covers at least 128 points.
+const LOOSEST: i64 = 64 * UNIT;
+
+/// The last stage.
+enum Last {
+    /// Lines within a tolerance.
+    Lines(i64, Vec<Piece>),
+    /// The coordinate where each leaf begins. Where several leaves share one the last of them is
+    /// found; the true leaf is at most `below` to its left.
+    Leaves { begins: Vec<u64>, below: u8 },
+}
+
+/// Collects the leaves of an index in key order, then fits a model to them.
+///
+/// Memory: one entry and block a leaf, 24 bytes a leaf and more in between.
+#[derive(Debug, Clone, Default)]
+pub struct Training<const W: usize> {
+    points: Vec<(Entry<W>, Block)>,
+}
+
+impl<const W: usize> Training<W> {
+    /// No leaves yet.
+    pub fn new() -> Self {
+        Self { points: Vec::new() }
+    }
+
+    /// Adds the next leaf: its low fence and its block. A leaf out of order is left out of the
+    /// fit; it keeps its ordinal.
+    pub fn push(&mut self, low: &Entry<W>, block: Block) {
+        self.points.push((*low, block));
+    }
+
+    /// Number of leaves so far.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether there are no leaves yet.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// Fits the model and returns its bytes. `now_micros` (microseconds since the Unix epoch) only goes into the report.
+    /// More than 2^32 - 2 leaves or 4 GB give bytes that [`super::Model::open`] refuses.
+    pub fn finish(self, generation: u64, now_micros: i64) -> Vec<u8> {
+        let begun = Instant::now();
+        // The leftmost fence is minus infinity, not an observation.
+        let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
+        let (steps, begins) = self.steps(&axes);
+        let last = self.last_stage(&steps, begins);
+        let mut report = Report {
+            trained_micros: now_micros,
+            points: self.points.len() as u64,
+            fitted: steps.len() as u64,
+            exact: matches!(last, Last::Leaves { .. }),
+            ..Report::default()
+        };
+        let mut exact = None;
+        let stages = match last {
+            Last::Lines(tolerance, lines) => {
+                let wide = lines.iter().filter(|(_, l)| l.flags & SEARCH_TREE != 0);
+                report.searched = wide.count() as u64;
+                report.epsilon = tolerance as f64 / UNIT as f64;
+                report.histogram = stages::histogram(&lines, &steps);
+                let mut stages = stages::above(stages::positions(&lines), lines.len());
+                if !lines.is_empty() {
+                    stages.push(lines);
+                }
+                stages
+            }
+            Last::Leaves { begins, below } => {
+                report.histogram[0] = report.fitted;
+                let steps = steps.iter().map(|s| Step::sharp(s.x, s.hi)).collect();
+                let count = begins.len();
+                exact = Some((begins, below));
+                stages::above(steps, count)
+            }
+        };
+        let leaves = exact.as_ref().map(|(begins, _)| begins.len());
+        let counts = stages.iter().map(Vec::len).chain(leaves);
+        report.stages = counts.map(|n| n as u64).collect();
+        let mut bytes = self.serialize(generation, &axes, &stages, exact);
+        report.nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let report = report.encode();
+        let at = bytes.len();
+        bytes.extend_from_slice(&report);
+        set(&mut bytes, head::REPORT, at);
+        set(&mut bytes, head::REPORT_LENGTH, report.len());
+        let length = bytes.len();
+        set(&mut bytes, head::LENGTH, length);
+        bytes
+    }
+
+    /// The leaf of a key as a function of its coordinate, and the coordinate where each leaf begins.
+    fn steps(&self, axes: &[Axis]) -> (Vec<Step>, Vec<u64>) {
+        let mut begins = Vec::with_capacity(self.points.len());
+        let mut steps: Vec<Step> = Vec::with_capacity(self.points.len());
+        for (j, (low, _)) in (0u32..).zip(&self.points) {
+            let Some(&prev) = steps.last() else {
+                steps.push(Step::sharp(0, 0));
+                begins.push(0);
+                continue;
+            };
+            let x = coordinate::coordinate(axes.iter().copied(), &low.key);
+            let unique = coordinate::is_unique(axes, &low.key);
+            let x = if unique && low.tie > 0 {
+                // The leaf begins amid the key's entries: a search for the key ends one leaf
+                // earlier, and only greater keys come here.
+                match x.checked_add(1) {
+                    Some(x) => x,
+                    // No key comes here, nor to the leaves after it.
+                    None => break,
+                }
+            } else {
+                x
+            };
+            begins.push(x.max(prev.x));
+            if x < prev.x {
+                continue;
+            }
+            if x == prev.x {
+                if let Some(prev) = steps.last_mut() {
+                    if unique && prev.lo == prev.hi {
+                        *prev = Step::sharp(x, j);
+                    } else {
+                        prev.hi = j;
+                    }
+                }
+                continue;
+            }
+            if prev.hi > prev.fit && x > prev.x + 1 {
+                steps.push(Step::sharp(prev.x + 1, prev.hi));
+            }
+            steps.push(Step {
+                lo: if unique { j } else { prev.hi },
+                ..Step::sharp(x, j)
+            });
+        }
+        if let Some(&prev) = steps.last()
+            && prev.hi > prev.fit
+            && let Some(x) = prev.x.checked_add(1)
+        {
+            steps.push(Step::sharp(x, prev.hi));
+        }
+        (steps, begins)
+    }
+
+    /// Lines within the least tolerance as long as they are smaller than the leaves' own first
+    /// coordinates: four leaves a segment of 32 bytes. Else those coordinates, which are exact and
+    /// 0.1 % of the leaves. Only where many leaves share a coordinate neither will do, and lines
+    /// are made coarser.
+    fn last_stage(&self, steps: &[Step], begins: Vec<u64>) -> Last {
+        let limit = 8 + self.points.len() / 4;
+        if let Some(lines) = stages::leaves(steps, TIGHTEST, limit) {
+            return Last::Lines(TIGHTEST, lines);
+        }
+        let below = steps.iter().map(|s| s.hi - s.lo).max().unwrap_or(0);
+        if let Some(below) = u8::try_from(below).ok().filter(|&b| u32::from(b) <= WIDEST) {
+            return Last::Leaves { begins, below };
+        }
+        let mut tolerance = 2 * TIGHTEST;
+        while tolerance < LOOSEST {
+            if let Some(lines) = stages::leaves(steps, tolerance, limit) {
+                return Last::Lines(tolerance, lines);
+            }
+            tolerance *= 2;
+        }
+        let lines = stages::leaves(steps, LOOSEST, usize::MAX);
+        Last::Lines(LOOSEST, lines.unwrap_or_default())
+    }
+
+    fn serialize(
+        &self,
+        generation: u64,
+        axes: &[Axis],
+        stages: &[Vec<Piece>],
+        exact: Option<(Vec<u64>, u8)>,
+    ) -> Vec<u8> {
+        let segments: usize = stages.iter().map(Vec::len).sum();
+        let mut bytes = vec![0; HEAD];
+        bytes.reserve(segments * SEGMENT + self.points.len() * 4 + 512);
+        for (i, stage) in stages.iter().take(STAGES).enumerate() {
+            let at = bytes.len();
+            set(&mut bytes, head::TABLE + 8 * i, at);
+            set(&mut bytes, head::TABLE + 8 * i + 4, stage.len());
+            for (x, _) in stage {
+                bytes.extend_from_slice(&x.to_le_bytes());
+            }
+            for (_, line) in stage {
+                line.write(&mut bytes);
+            }
+        }
+        let mut count = stages.len().min(STAGES);
+        if let Some((begins, below)) = exact {
+            let at = bytes.len();
+            set(&mut bytes, head::TABLE + 8 * count, at);
+            set(&mut bytes, head::TABLE + 8 * count + 4, begins.len());
+            bytes.extend(begins.iter().flat_map(|x| x.to_le_bytes()));
+            put(&mut bytes, head::EXACT, &[1, below]);
+            count += 1;
+        }
+        if !axes.is_empty() {
+            let at = bytes.len();
+            set(&mut bytes, head::AXES, at);
+            bytes.extend(axes.iter().flat_map(Axis::bytes));
+        }
+        let first = self.points.first().map_or(0, |&(_, b)| b);
+        let contiguous = (0u32..)
+            .zip(&self.points)
+            .all(|(j, &(_, b))| first.checked_add(j) == Some(b));
+        if !contiguous {
+            let at = bytes.len();
+            set(&mut bytes, head::DIRECTORY, at);
+            bytes.extend(self.points.iter().flat_map(|&(_, b)| b.to_le_bytes()));
+        }
+        put(&mut bytes, head::MAGIC, &MAGIC.to_le_bytes());
+        put(&mut bytes, head::VERSION, &VERSION.to_le_bytes());
+        put(&mut bytes, head::WORDS, &[W as u8, count as u8]);
+        put(&mut bytes, head::GENERATION, &generation.to_le_bytes());
+        set(&mut bytes, head::LEAVES, self.points.len());
+        put(&mut bytes, head::FIRST_BLOCK, &first.to_le_bytes());
+        bytes
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(to) = bytes.get_mut(at..at + value.len()) {
+        to.copy_from_slice(value);
+    }
+}
+
+/// Writes a size or an offset. One that does not fit makes a model that is longer than its bytes,
+/// which is refused.
+fn set(bytes: &mut [u8], at: usize, value: usize) {
+    put(
+        bytes,
+        at,
+        &u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes(),
+    );
+}

@@ -1,0 +1,338 @@
+//! Reading the model in place.
+//!
+//! The bytes may be anything: every offset is checked, every result clamped, and a search that a
+//! wrong bound led astray is repeated over the whole stage.
+
+use super::coordinate::{self, AXIS, Axis};
+use super::layout::{
+    HEAD, KEY, LINE, Line, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, field, head, u32_of,
+    u64_of,
+};
+use super::report::Report;
+use crate::page::Block;
+
+/// A model in bytes that may lie anywhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'a> {
+    head: &'a [u8; HEAD],
+    bytes: &'a [u8],
+}
+
+/// Where a key should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prediction {
+    /// The leaf, counted in key order from 0; below [`Model::leaves`].
+    pub ordinal: u32,
+    /// When trained, the key's leaf was at most so many leaves to the left; at most `ordinal`.
+    pub below: u32,
+    /// When trained, it was at most so many to the right; within the leaves.
+    pub above: u32,
+}
+
+/// One segment, for inspection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Segment {
+    /// First coordinate; the segment ends at that of the next.
+    pub first_x: u64,
+    /// Positions per unit of the coordinate.
+    pub slope: f64,
+    /// Position at `first_x`, relative to `first`.
+    pub intercept: f64,
+    /// First position: a leaf's ordinal in the last stage, else a segment of the next.
+    pub first: u32,
+    /// Number of positions.
+    pub covered: u32,
+    /// Measured: the true position is at most this far below the guess (255: or further).
+    pub below: u32,
+    /// Measured: the true position is at most this far above the guess (255: or further).
+    pub above: u32,
+    /// The bounds are too wide; its keys are searched in the tree.
+    pub search_tree: bool,
+}
+
+/// A stage's first coordinates and lines.
+#[derive(Clone, Copy)]
+struct Stage<'a> {
+    keys: &'a [[u8; KEY]],
+    lines: &'a [[u8; LINE]],
+}
+
+impl<'a> Model<'a> {
+    /// A view of the model at the start of `bytes`; what follows it is ignored. Checks the header and that all
+    /// sections lie within, not what is in them. None: not a model of this version.
+    #[inline]
+    pub fn open(bytes: &'a [u8]) -> Option<Self> {
+        let head: &[u8; HEAD] = bytes.first_chunk()?;
+        let marks = u64::from(MAGIC) | u64::from(VERSION) << 32;
+        if u64_of(head, head::MAGIC) & 0xFFFF_FFFF_FFFF != marks {
+            return None;
+        }
+        let bytes = bytes.get(..u32_of(head, head::LENGTH) as usize)?;
+        let model = Self { head, bytes };
+        let fits = |at: usize, len: usize| at.saturating_add(len) <= bytes.len();
+        let sound = model.words() >= 1
+            && model.stages() <= STAGES
+            && (0..model.stages()).all(|i| {
+                let (at, count) = model.stage_at(i);
+                fits(at, count.saturating_mul(model.segment_bytes(i)))
+            })
+            && (model.words() == 1 || fits(model.at(head::AXES), model.words() * AXIS))
+            && (model.at(head::DIRECTORY) == 0
+                || fits(model.at(head::DIRECTORY), model.leaves() as usize * 4))
+            && fits(model.at(head::REPORT), model.at(head::REPORT_LENGTH));
+        sound.then_some(model)
+    }
+
+    /// The generation given to the training.
+    pub fn generation(&self) -> u64 {
+        u64_of(self.head, head::GENERATION)
+    }
+
+    /// Number of leaves trained on.
+    pub fn leaves(&self) -> u32 {
+        u32_of(self.head, head::LEAVES)
+    }
+
+    /// Words per key.
+    pub fn words(&self) -> usize {
+        field::<1, HEAD>(self.head, head::WORDS)[0].into()
+    }
+
+    /// Number of stages; 0 for an empty model.
+    pub fn stages(&self) -> usize {
+        field::<1, HEAD>(self.head, head::STAGES)[0].into()
+    }
+
+    /// Number of segments of the last stage.
+    pub fn segments(&self) -> usize {
+        let last = self.stages().checked_sub(1);
+        last.map_or(0, |i| self.stage_segments(i))
+    }
+
+    /// Number of segments of a stage, counted from the root; 0 if there is no such stage.
+    pub fn stage_segments(&self, stage: usize) -> usize {
+        if stage < self.stages() {
+            self.stage_at(stage).1
+        } else {
+            0
+        }
+    }
+
+    /// Length of the model in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    #[inline(always)]
+    fn at(&self, field: usize) -> usize {
+        u32_of(self.head, field) as usize
+    }
+
+    #[inline(always)]
+    fn stage_at(&self, i: usize) -> (usize, usize) {
+        (
+            self.at(head::TABLE + 8 * i),
+            self.at(head::TABLE + 8 * i + 4),
+        )
+    }
+
+    /// Whether stage `i` has first coordinates only: one for each leaf.
+    #[inline(always)]
+    fn is_exact(&self, i: usize) -> bool {
+        i + 1 == self.stages() && field::<1, HEAD>(self.head, head::EXACT)[0] != 0
+    }
+
+    #[inline(always)]
+    fn segment_bytes(&self, i: usize) -> usize {
+        if self.is_exact(i) { KEY } else { SEGMENT }
+    }
+
+    #[inline(always)]
+    fn stage(&self, i: usize) -> Option<Stage<'a>> {
+        let (at, count) = self.stage_at(i);
+        let all = self.bytes.get(at..)?;
+        let all = all.get(..count.checked_mul(self.segment_bytes(i))?)?;
+        let (keys, lines) = all.split_at_checked(count * KEY)?;
+        Some(Stage {
+            keys: keys.as_chunks().0,
+            lines: lines.as_chunks().0,
+        })
+    }
+
+    /// The leaf where entries of `key` begin. None: search the tree, since the keys around it are too
+    /// irregular, or the key has another number of words, or the bytes make no sense.
+    #[inline]
+    pub fn predict<const W: usize>(&self, key: &[u64; W]) -> Option<Prediction> {
+        if W != self.words() {
+            return None;
+        }
+        let (line, ordinal) = self.locate(self.coordinate(key))?;
+        if line.flags & SEARCH_TREE != 0 {
+            return None;
+        }
+        let last = self.leaves().checked_sub(1)?;
+        let ordinal = ordinal.min(last);
+        Some(Prediction {
+            ordinal,
+            below: u32::from(line.below).min(ordinal),
+            above: u32::from(line.above).min(last - ordinal),
+        })
+    }
+
+    /// What a line would be that covers this leaf alone.
+    #[inline(always)]
+    fn exact_line(&self, ordinal: usize) -> Line {
+        Line {
+            first: ordinal as u32,
+            covered: 1,
+            below: field::<2, HEAD>(self.head, head::EXACT)[1],
+            ..Line::default()
+        }
+    }
+
+    /// The last stage's line for a coordinate, and its guess.
+    #[inline(always)]
+    fn locate(&self, x: u64) -> Option<(Line, u32)> {
+        let stages = self.stages();
+        let (mut from, mut to) = (0, usize::MAX);
+        for i in 0..stages {
+            let stage = self.stage(i)?;
+            let segment = stage.find(x, from, to)?;
+            if self.is_exact(i) {
+                return Some((self.exact_line(segment), segment as u32));
+            }
+            let line = Line::read(stage.lines.get(segment)?);
+            let first = u64::from_le_bytes(*stage.keys.get(segment)?);
+            let guess = line.guess(x.saturating_sub(first));
+            if i + 1 == stages {
+                return Some((line, guess));
+            }
+            from = (guess as usize).saturating_sub(line.below.into());
+            to = (guess as usize) + usize::from(line.above) + 1;
+        }
+        None
+    }
+
+    /// The line that a key's prediction comes from, and its guess, nothing clamped or left out.
+    pub(super) fn raw<const W: usize>(&self, key: &[u64; W]) -> Option<(Line, u32)> {
+        self.locate(self.coordinate(key))
+    }
+
+    /// The block of a leaf; None beyond the leaves.
+    #[inline]
+    pub fn block(&self, ordinal: u32) -> Option<Block> {
+        if ordinal >= self.leaves() {
+            return None;
+        }
+        let directory = self.at(head::DIRECTORY);
+        if directory == 0 {
+            return u32_of(self.head, head::FIRST_BLOCK).checked_add(ordinal);
+        }
+        let block = self.bytes.get(directory..)?.get(ordinal as usize * 4..)?;
+        block.first_chunk().map(|b| u32::from_le_bytes(*b))
+    }
+
+    /// The coordinate of a key: see [`coordinate`](super::coordinate).
+    #[inline(always)]
+    pub fn coordinate<const W: usize>(&self, key: &[u64; W]) -> u64 {
+        if W == 1 {
+            return key[0];
+        }
+        let axes = self.bytes.get(self.at(head::AXES)..).unwrap_or_default();
+        coordinate::coordinate(axes.as_chunks().0.iter().map(Axis::read), key)
+    }
+
+    /// A segment, for inspection; stages count from the root.
+    pub fn segment(&self, stage: usize, i: usize) -> Option<Segment> {
+        if stage >= self.stages() {
+            return None;
+        }
+        let exact = self.is_exact(stage);
+        let stage = self.stage(stage)?;
+        let first_x = u64::from_le_bytes(*stage.keys.get(i)?);
+        let line = if exact {
+            self.exact_line(i)
+        } else {
+            Line::read(stage.lines.get(i)?)
+        };
+        Some(Segment {
+            first_x,
+            slope: line.slope,
+            intercept: line.intercept.into(),
+            first: line.first,
+            covered: line.covered,
+            below: line.below.into(),
+            above: line.above.into(),
+            search_tree: line.flags & SEARCH_TREE != 0,
+        })
+    }
+
+    /// How the training went; None if that part of the bytes is damaged.
+    pub fn report(&self) -> Option<Report> {
+        let report = self.bytes.get(self.at(head::REPORT)..)?;
+        Report::decode(report.get(..self.at(head::REPORT_LENGTH))?)
+    }
+}
+
+impl Stage<'_> {
+    /// The segment of `x`: the last that begins at or below it, looked for from `from` up to `to`.
+    #[inline(always)]
+    fn find(&self, x: u64, from: usize, to: usize) -> Option<usize> {
+        let len = self.keys.len();
+        let to = to.min(len);
+        let from = from.min(to.checked_sub(1)?);
+        let i = if to - from <= WINDOW && len >= WINDOW {
+            // More keys than asked for do no harm.
+            let from = from.min(len - WINDOW);
+            from + last_of_window(self.keys.get(from..)?.first_chunk()?, x)
+        } else {
+            from + last_at_or_below(self.keys.get(from..to)?, x)
+        };
+        let key = |i: usize| self.keys.get(i).map(|k| u64::from_le_bytes(*k));
+        let here = i == 0 || key(i)? <= x;
+        let next = key(i + 1).is_none_or(|k| x < k);
+        Some(if here && next {
+            i
+        } else {
+            self.find_anywhere(x)
+        })
+    }
+
+    /// Bounds measured in training never lead here; damaged ones do.
+    #[cold]
+    #[inline(never)]
+    fn find_anywhere(&self, x: u64) -> usize {
+        last_at_or_below(self.keys, x)
+    }
+}
+
+/// Keys compared at once: as many as the bounds of an upper stage leave, or nearly.
+const WINDOW: usize = 8;
+
+/// Index of the last key at or below `x`; 0 if there is none. Always the same three steps.
+#[inline(always)]
+fn last_of_window(keys: &[[u8; KEY]; WINDOW], x: u64) -> usize {
+    let step = |at: usize, width: usize| {
+        let key = u64::from_le_bytes(keys[(at + width) & (WINDOW - 1)]);
+        at + width * usize::from(key <= x)
+    };
+    step(step(step(0, 4), 2), 1)
+}
+
+/// Index of the last key at or below `x`; 0 if there is none. The number of steps
+/// depends on the length alone and each is a conditional move, since branches here are
+/// unpredictable.
+#[inline(always)]
+fn last_at_or_below(keys: &[[u8; KEY]], x: u64) -> usize {
+    let mut at = 0;
+    let mut len = keys.len();
+    while len > 1 {
+        let half = len / 2;
+        let key = keys
+            .get(at + half)
+            .map_or(u64::MAX, |k| u64::from_le_bytes(*k));
+        at = std::hint::select_unpredictable(key <= x, at + half, at);
+        len -= half;
+    }
+    at
+}
