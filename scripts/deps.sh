@@ -73,7 +73,8 @@ if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $PGRX" ]; then
 fi
 major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 config=${PGRX_HOME:-$HOME/.pgrx}/config.toml
-if ! grep -qsxF "pg$major = \"$PG_CONFIG\"" "$config"; then
+noted=$(sed -nE "s/^pg$major = \"(.*)\"$/\1/p" "$config" 2>/dev/null || true)
+if [ ! -x "$noted" ] || [ "$("$noted" --bindir)" != "$("$PG_CONFIG" --bindir)" ]; then
     flags=("--pg$major=$PG_CONFIG")
     while read -r other; do flags+=("--$other"); done < <(
         sed -nE 's/^(pg[0-9]+) = "(.*)"$/\1=\2/p' "$config" 2>/dev/null | grep -v "^pg$major=" || true)
