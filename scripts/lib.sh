@@ -43,6 +43,12 @@ start_server() {
     use_server "$1"
 }
 
+# As start_server, with a new server and an empty log.
+fresh_server() {
+    "$ROOT/scripts/server.sh" remove "$1"
+    start_server "$@"
+}
+
 # A new database with the extension, or, for AM=btree, with stand-ins for its functions.
 new_database() {
     sql -d postgres -c 'SET client_min_messages = warning' -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1"

@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/load.sh"
 SECONDS_EACH=${SECONDS_EACH:-20} CLIENTS=${CLIENTS:-4}
 
-start_server concurrency fsync=off autovacuum=off
+fresh_server concurrency fsync=off autovacuum=off
 new_database concurrency
 make_load_tables
 say "$CLIENTS writers, 2 readers, VACUUM, builds for $SECONDS_EACH s"

@@ -7,7 +7,7 @@ ROUNDS=${ROUNDS:-6} SECONDS_EACH=${SECONDS_EACH:-4} CLIENTS=${CLIENTS:-6}
 consistency=$([ "$AM" = btree ] && echo btree || echo generic)
 base=(fsync=off autovacuum=off)
 
-start_server crash "${base[@]}"
+fresh_server crash "${base[@]}"
 new_database crash
 make_load_tables
 for ((round = 1; round <= ROUNDS; round++)); do

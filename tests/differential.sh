@@ -6,7 +6,7 @@
 SEED=${SEED:-$RANDOM} ROUNDS=${ROUNDS:-3} SIZE=${SIZE:-1500} QUERIES=${QUERIES:-12}
 say "SEED=$SEED ROUNDS=$ROUNDS SIZE=$SIZE QUERIES=$QUERIES"
 
-start_server differential fsync=off autovacuum=off
+fresh_server differential fsync=off autovacuum=off
 new_database differential
 sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
 sql < "$ROOT/tests/differential.sql"

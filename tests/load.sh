@@ -22,7 +22,7 @@ SQL
     cd "$SCRIPTS"
     echo "INSERT INTO load VALUES (nextval('load_ids') * 100, clock_timestamp(), 'a');" > append.sql
     echo "INSERT INTO load SELECT nextval('load_ids') * 100, clock_timestamp(), 'b' FROM generate_series(1, 200);" > batch.sql
-    printf '%s\n' '\set k random(0, 10000000000)' "INSERT INTO load SELECT :k + i * i * 977, timestamptz '2024-01-01' + :k * interval '1 ms', 'c' FROM generate_series(0, 9) i;" \
+    printf '%s\n' '\set k random(0, 10000000000)' "INSERT INTO load SELECT :k::int8 + i * i * 977, timestamptz '2024-01-01' + :k * interval '1 ms', 'c' FROM generate_series(0, 9) i;" \
         'INSERT INTO load_unlogged VALUES (:k);' > spread.sql
     echo "INSERT INTO load SELECT CASE WHEN i % 5 > 0 THEN 12345 END, CASE WHEN i % 5 > 0 THEN timestamptz '2024-02-02' END, 'd' FROM generate_series(1, 20) i;" > equal.sql
     printf '%s\n' '\set k random(0, 10000000000)' "UPDATE load SET k = k + 7, ts = ts + interval '1 hour' WHERE ctid = ANY (ARRAY(SELECT ctid FROM load
@@ -33,11 +33,11 @@ SQL
     echo 'VACUUM load;' > vacuum.sql
     # One snapshot, a range of keys, by index and by sequential scan.
     printf '%s\n' '\set k random(0, 10000000000)' 'BEGIN ISOLATION LEVEL REPEATABLE READ;' \
-        "SELECT same('SELECT k, pad FROM load WHERE k BETWEEN ' || :k || ' AND ' || :k + 300000000, '{index,bitmap}');" \
+        "SELECT same('SELECT k, pad FROM load WHERE k BETWEEN ' || :k || ' AND ' || :k::int8 + 300000000, '{index,bitmap}');" \
         "SELECT same('SELECT ts FROM load ORDER BY ts DESC LIMIT 50', '{index,indexonly}');" \
         "SELECT same('SELECT k FROM load WHERE k > ' || :k || ' ORDER BY k LIMIT 50', '{index,indexonly}');" 'COMMIT;' > read.sql
     printf '%s\n' '\set k random(0, 10000000000)' 'BEGIN ISOLATION LEVEL REPEATABLE READ;' \
-        "SELECT same('SELECT k, pad FROM load WHERE k BETWEEN ' || :k || ' AND ' || :k + 300000000, '{index,bitmap}');" \
+        "SELECT same('SELECT k, pad FROM load WHERE k BETWEEN ' || :k || ' AND ' || :k::int8 + 300000000, '{index,bitmap}');" \
         "SELECT same('SELECT ts FROM load ORDER BY ts DESC LIMIT 50', '{index}');" 'COMMIT;' > read_standby.sql
     cd "$ROOT"
 }

@@ -2,7 +2,7 @@
 # pg_regress/sql against pg_regress/expected with the server's own pg_regress. UPDATE=1 takes over the results as expected.
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-start_server regress autovacuum=off fsync=off
+fresh_server regress autovacuum=off fsync=off
 new_database regress
 dir=$WORK/regress/files
 as_server_user rm -rf "$dir"

@@ -11,7 +11,7 @@ primary=(fsync=off autovacuum=off "wal_consistency_checking=$consistency")
 standby=("${primary[@]}" max_standby_streaming_delay=-1 "primary_conninfo=host=$WORK/standby port=5444 user=postgres")
 
 "$ROOT/scripts/server.sh" remove standby2
-start_server standby "${primary[@]}"
+fresh_server standby "${primary[@]}"
 new_database standby
 make_load_tables
 "$ROOT/scripts/server.sh" clone standby standby2
