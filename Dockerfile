@@ -4,7 +4,7 @@ FROM postgres:${PG}-bookworm AS build
 ARG PG
 COPY . /omendb
 WORKDIR /omendb
-RUN apt-get update && apt-get install -y --no-install-recommends make && make build install PGVER=${PG}
+RUN apt-get update && apt-get install -y --no-install-recommends make && make install PGVER=${PG}
 RUN d=/package && mkdir -p $d/lib $d/extension \
     && cp "$(pg_config --pkglibdir)"/omendb.so $d/lib/ && cp "$(pg_config --sharedir)"/extension/omendb* $d/extension/
 
