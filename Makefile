@@ -1,0 +1,45 @@
+# make deps build install test demo bench clean; PGVER=15..18 or PG_CONFIG=... chooses the PostgreSQL.
+# make test TESTS="crash standby" runs some of the tests; make bench PARTS="lookups build" some of the figures.
+SHELL := /bin/bash
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+export PG_CONFIG PGVER OMENDB_WORK AM TESTS PARTS
+
+# Asked for when a recipe runs, since `make deps` may have just installed it.
+pg_config = $$(. scripts/lib.sh && echo $$PG_CONFIG)
+feature = pg$$($(pg_config) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+AM ?= learned
+
+.PHONY: all deps build install test demo bench bench-inserts lint clean
+
+all: build
+
+deps:
+	scripts/deps.sh
+
+build: deps
+	cargo build --release --no-default-features --features $(feature)
+
+# AM=btree tries the scripts without the extension.
+install: deps
+	scripts/install.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy -p learned --all-targets -- -D warnings
+	cargo clippy --all-targets --no-default-features --features $(feature) -- -D warnings
+
+test: install
+	tests/run.sh
+
+demo: install
+	scripts/demo.sh
+
+bench: install
+	benches/figures.sh
+
+bench-inserts: install
+	benches/inserts.sh
+
+clean:
+	scripts/clean.sh
+	cargo clean

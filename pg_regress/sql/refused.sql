@@ -1,0 +1,18 @@
+-- What is refused at CREATE INDEX.
+CREATE TABLE r (id int4, id8 int8, name text, n numeric, f float8, u uuid, b bool, a int4[], ts timestamptz);
+CREATE INDEX ON r USING learned (name);
+CREATE INDEX ON r USING learned (n);
+CREATE INDEX ON r USING learned (f);
+CREATE INDEX ON r USING learned (u);
+CREATE INDEX ON r USING learned (b);
+CREATE INDEX ON r USING learned (a);
+CREATE INDEX ON r USING learned (id, ts);
+CREATE INDEX ON r USING learned (id, name);
+CREATE INDEX ON r USING learned (id) INCLUDE (ts);
+CREATE INDEX ON r USING learned (lower(name));
+CREATE INDEX ON r USING learned (id) WITH (no_such_option = 1);
+CREATE UNIQUE INDEX ON r USING learned (id);
+-- The refusals leave nothing behind.
+SELECT count(*) FROM pg_indexes WHERE tablename = 'r';
+INSERT INTO r (id) VALUES (1);
+DROP TABLE r;

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# Sourced by all scripts: where things are, and how to talk to the private servers.
+#   PG_CONFIG     which PostgreSQL (default: PGVER's under /usr/lib/postgresql, else the one in PATH)
+#   OMENDB_WORK   directory for servers, logs, results (default /var/tmp/omendb-USER)
+#   AM            access method under test: learned (default); btree tries the scripts without the extension
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+AM=${AM:-learned}
+WORK=${OMENDB_WORK:-/var/tmp/omendb-$(id -un)}
+if [ -z "${PG_CONFIG:-}" ]; then
+    PG_CONFIG=/usr/lib/postgresql/${PGVER:-none}/bin/pg_config
+    [ -x "$PG_CONFIG" ] || PG_CONFIG=$(command -v pg_config) || PG_CONFIG=
+fi
+BINDIR=
+if [ -n "$PG_CONFIG" ]; then BINDIR=$("$PG_CONFIG" --bindir); fi
+
+say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Servers do not run as root; then they run as user postgres.
+as_server_user() {
+    if [ "$(id -u)" = 0 ]; then (cd "$WORK" && runuser -u postgres -- "$@"); else (cd "$WORK" && "$@"); fi
+}
+
+# A directory below WORK that belongs to the servers' user.
+make_dir() {
+    mkdir -p "$1"
+    if [ "$(id -u)" = 0 ]; then chown postgres: "$WORK" "$1"; fi
+    chmod 700 "$1"
+}
+
+# Point psql and pgbench at the private server NAME [DATABASE].
+use_server() {
+    export PGHOST=$WORK/$1 PGPORT=5444 PGUSER=postgres PGDATABASE=${2:-postgres}
+    export PGOPTIONS='' PATH="$BINDIR:$PATH"
+    unset PGPASSWORD PGSERVICE PGDATA
+}
+
+# Start (or restart with these settings) NAME and point psql at it.
+start_server() {
+    "$ROOT/scripts/server.sh" start "$@"
+    use_server "$1"
+}
+
+# As start_server, with a new server and an empty log.
+fresh_server() {
+    "$ROOT/scripts/server.sh" remove "$1"
+    start_server "$@"
+}
+
+# A new database with the extension, or, for AM=btree, with stand-ins for its functions.
+new_database() {
+    sql -d postgres -c 'SET client_min_messages = warning' -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1"
+    export PGDATABASE=$1
+    if [ "$AM" = learned ]; then
+        sql -c 'CREATE EXTENSION omendb'
+    else
+        sql < "$ROOT/scripts/stand_in.sql"
+    fi
+}
+
+# psql that stops at errors and prints bare values.
+sql() { psql -XqAt -v ON_ERROR_STOP=1 -v am="$AM" "$@"; }

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Immediate shutdowns in the middle of concurrent inserts, updates, deletes and VACUUM; after each, recovery and all checks.
+#   ROUNDS (6)  SECONDS_EACH (4)  CLIENTS (6)
+# shellcheck source=load.sh
+. "$(dirname "${BASH_SOURCE[0]}")/load.sh"
+ROUNDS=${ROUNDS:-6} SECONDS_EACH=${SECONDS_EACH:-4} CLIENTS=${CLIENTS:-6}
+consistency=$([ "$AM" = btree ] && echo btree || echo generic)
+base=(fsync=off autovacuum=off)
+
+fresh_server crash "${base[@]}"
+new_database crash
+make_load_tables
+for ((round = 1; round <= ROUNDS; round++)); do
+    # By turns: plain; every record checked against page images in recovery; no full page images; many checkpoints.
+    case $((round % 4)) in
+        1) settings=() ;;
+        2) settings=("wal_consistency_checking=$consistency") ;;
+        3) settings=(full_page_writes=off "wal_consistency_checking=$consistency") ;;
+        0) settings=(max_wal_size=32MB min_wal_size=32MB full_page_writes=off) ;;
+    esac
+    start_server crash "${base[@]}" "${settings[@]}"
+    export PGDATABASE=crash
+    say "round $round of $ROUNDS: ${settings[*]:-plain}"
+    start_load load "$CLIENTS" 1000
+    start_script vacuum vacuum 1 1000
+    sleep "$SECONDS_EACH.$((RANDOM % 10))"
+    if ((round % 3 == 0)); then # in the middle of builds, too
+        sql -c "CREATE INDEX CONCURRENTLY load_crashed ON load USING $AM (k)" >/dev/null 2>&1 &
+        sleep 0.$((RANDOM % 5))
+    fi
+    "$ROOT/scripts/server.sh" crash crash
+    wait "${LOADS[@]}" || true
+    LOADS=()
+    wait
+    # Recovery, then all checks before anything is written; then again after VACUUM.
+    start_server crash "${base[@]}"
+    export PGDATABASE=crash
+    check_load
+    [ "$(sql -c 'SELECT count(*) FROM load_unlogged')" = 0 ] || die "the unlogged table is not empty"
+    sql -c "SELECT omendb_check('load_unlogged_k', true)" -c 'INSERT INTO load_unlogged SELECT generate_series(1, 1000)' \
+        -c "SELECT omendb_check('load_unlogged_k', true)" -c "SELECT same('SELECT k FROM load_unlogged WHERE k > 500')" \
+        -c 'DROP INDEX IF EXISTS load_crashed' -c 'VACUUM load' >/dev/null 2>&1
+    check_load
+    # The clients got something done before the crash.
+    [ "$(sql -c "SELECT last_value > 20000 FROM load_ids")" = t ] || die "no load ran"
+done
+! grep -E 'PANIC|TRAP|signal (4|6|7|8|11)' "$WORK/crash/log" || die "the server's log has a PANIC or a dead backend"
+say "crash: $ROUNDS rounds"
