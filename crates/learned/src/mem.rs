@@ -37,6 +37,7 @@ struct State {
     breaches: Vec<String>,
     reads: u64,
     fail_after: Option<u64>,
+    read_limit: Option<u64>,
 }
 
 #[derive(Default)]
@@ -140,6 +141,11 @@ impl Mem {
         self.state().reads
     }
 
+    /// No page can be locked any more after `count` in all: an endless search ends as an error.
+    pub fn limit_reads(&self, count: u64) {
+        self.state().read_limit = Some(count);
+    }
+
     /// Lets `count` more commits through; all later ones are errors, until the next call.
     pub fn fail_after(&self, count: Option<u64>) {
         self.state().fail_after = count;
@@ -160,6 +166,9 @@ impl Mem {
         let me = thread::current().id();
         let mut state = self.state();
         state.reads += 1;
+        if state.read_limit.is_some_and(|limit| state.reads > limit) {
+            return Err(state.breach(block, "read in an endless search".into()));
+        }
         let Some(target) = state
             .pages
             .get(block as usize)

@@ -239,7 +239,7 @@ fn fit(values: &mut [u64], scale: u64, slope: f64) -> Column {
 fn fixed_point(slope: f64) -> (i64, i8) {
     let size = slope.abs();
     // NaN fails this too.
-    if !(size >= 1e-6 && size < 1e19) {
+    if !(1e-6..1e19).contains(&size) {
         return (0, 0);
     }
     let exponent = (size.to_bits() >> 52) as i32 - 1023;

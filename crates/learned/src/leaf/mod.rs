@@ -4,7 +4,7 @@
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
 //! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; [`split`]
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
-//! - [`run`], [`seek`]: one run: its header, one slot, a range of slots, search
+//! - [`run`], [`decode`], [`seek`]: one run: its header and single slots, ranges of slots, search
 //! - [`encode`], [`partition`], [`hull`]: entries to runs
 //! - [`verify`]: all checks of a page
 //!
@@ -12,6 +12,7 @@
 
 mod bits;
 pub mod contents;
+mod decode;
 mod encode;
 mod hull;
 pub mod pack;

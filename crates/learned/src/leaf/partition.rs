@@ -230,9 +230,8 @@ pub(super) fn partition<const W: usize>(entries: &[Entry<W>], offsets: Offsets) 
     while let Some(rest) = entries.get(at..).filter(|r| !r.is_empty()) {
         let unit = rest.get(..UNIT).unwrap_or(rest);
         let high = unit.first().map_or(0, |e| e.tie >> 48);
-        let len = unit
-            .iter()
-            .position(|e| e.tie >> 48 != high)
+        let len = (1..unit.len())
+            .find(|&i| unit.get(i).is_some_and(|e| e.tie >> 48 != high) || starts_group(rest, i))
             .unwrap_or(unit.len());
         let unit = unit.get(..len).unwrap_or_default();
         let mut values = [0; UNIT];
@@ -267,6 +266,17 @@ pub(super) fn partition<const W: usize>(entries: &[Entry<W>], offsets: Offsets) 
     }
     merge(&mut segments);
     segments
+}
+
+/// Whether slot `i` starts a group of some length with the same first word: a composite key starts a new line there.
+#[inline(always)]
+fn starts_group<const W: usize>(entries: &[Entry<W>], i: usize) -> bool {
+    if W == 1 {
+        return false;
+    }
+    let word = |i: usize| entries.get(i).and_then(|e| e.key.first());
+    let here = word(i);
+    word(i - 1) != here && word(i + UNIT / 2) == here
 }
 
 fn merge<const W: usize>(segments: &mut Vec<Segment<W>>) {

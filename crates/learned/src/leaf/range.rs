@@ -1,6 +1,8 @@
 //! Range reads of a leaf, in both directions, bounded by a limit.
 
 use super::bits;
+use std::cmp::Ordering;
+
 use super::run::Run;
 use super::view::Leaf;
 use crate::error::Result;
@@ -167,16 +169,6 @@ impl<const W: usize> Leaf<'_, W> {
         }
     }
 
-    /// The log's entries within the range, ascending.
-    fn logged_within(&self, from: &Entry<W>, until: &Entry<W>) -> Vec<Entry<W>> {
-        let mut log: Vec<_> = (0..self.log)
-            .map(|i| self.logged(i))
-            .filter(|e| from <= e && e < until)
-            .collect();
-        log.sort_unstable();
-        log
-    }
-
     #[cold]
     fn forward_with_log(
         &self,
@@ -185,10 +177,9 @@ impl<const W: usize> Leaf<'_, W> {
         limit: usize,
         out: &mut Vec<Entry<W>>,
     ) -> Result<bool> {
-        let log = self.logged_within(from, until);
         let at = out.len();
         let more = self.packed_forward(from, until, limit, out)?;
-        Ok(interleave(out, at, log, limit, more, |a, b| a < b))
+        Ok(self.add_logged(from, until, limit, more, (out, at), |a, b| a > b))
     }
 
     #[cold]
@@ -199,41 +190,70 @@ impl<const W: usize> Leaf<'_, W> {
         limit: usize,
         out: &mut Vec<Entry<W>>,
     ) -> Result<bool> {
-        let mut log = self.logged_within(from, until);
-        log.reverse();
         let at = out.len();
         let more = self.packed_backward(from, until, limit, out)?;
-        Ok(interleave(out, at, log, limit, more, |a, b| a > b))
+        Ok(self.add_logged(from, until, limit, more, (out, at), |a, b| a < b))
     }
-}
 
-/// Merges `log` into `out[at..]`, both in order, and keeps `limit` of them. `more`: packed entries beyond those in
-/// `out` may follow, so a log entry behind the last of them may not come yet.
-fn interleave<const W: usize>(
-    out: &mut Vec<Entry<W>>,
-    at: usize,
-    log: Vec<Entry<W>>,
-    limit: usize,
-    more: bool,
-    before: fn(&Entry<W>, &Entry<W>) -> bool,
-) -> bool {
-    if log.is_empty() {
-        return more;
+    /// Merges the log's entries of the range into `out[at..]`, which is in order, and keeps `limit` entries.
+    /// `more`: packed entries may follow those in `out`; then these are `limit`, so that a log entry behind
+    /// the last of them is cut off.
+    fn add_logged(
+        &self,
+        from: &Entry<W>,
+        until: &Entry<W>,
+        limit: usize,
+        more: bool,
+        (out, at): (&mut Vec<Entry<W>>, usize),
+        after: fn(&Entry<W>, &Entry<W>) -> bool,
+    ) -> bool {
+        // Layout::LOG is at most this; open() checked the log's length.
+        let mut log = [Entry::MIN; 48];
+        let mut n = 0;
+        for e in (0..self.log).map(|i| self.logged(i)) {
+            if *from <= e
+                && e < *until
+                && let Some(to) = log.get_mut(n)
+            {
+                *to = e;
+                n += 1;
+            }
+        }
+        let log = log.get_mut(..n).unwrap_or_default();
+        log.sort_unstable_by(|a, b| {
+            if after(a, b) {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
+        });
+        let mut packed = out.len() - at;
+        let total = packed + n;
+        out.resize(at + total, Entry::MIN);
+        let all = out.get_mut(at..).unwrap_or_default();
+        // From the back, so that nothing is overwritten before it moved.
+        let mut to = total;
+        let mut log = log.iter().rev().peekable();
+        while let Some(&&l) = log.peek() {
+            to -= 1;
+            let p = packed.checked_sub(1).and_then(|p| all.get(p)).copied();
+            let next = match p {
+                Some(p) if after(&p, &l) => {
+                    packed -= 1;
+                    p
+                }
+                _ => {
+                    log.next();
+                    l
+                }
+            };
+            if let Some(to) = all.get_mut(to) {
+                *to = next;
+            }
+        }
+        out.truncate(at + limit.min(total));
+        more || total > limit
     }
-    let packed = out.split_off(at);
-    let total = packed.len() + log.len();
-    let mut packed = packed.into_iter().peekable();
-    let mut log = log.into_iter().peekable();
-    for _ in 0..limit.min(total) {
-        let next = match (packed.peek(), log.peek()) {
-            (Some(p), Some(l)) if before(l, p) => log.next(),
-            (Some(_), _) => packed.next(),
-            // `limit` packed entries are here if there are more, so this is beyond none of them.
-            (None, _) => log.next(),
-        };
-        out.extend(next);
-    }
-    more || total > limit
 }
 
 /// The first slot of `slot..most` not below `until`, else `most`. Most ranges are short: look near first.

@@ -28,7 +28,7 @@ pub(super) struct Column {
     /// What makes residuals non-negative: `mantissa << exponent`.
     pub bias: (u8, u8),
     /// `mask(width)`.
-    mask: u64,
+    pub mask: u64,
     /// `base - scale * bias`.
     origin: u64,
     right: u32,
@@ -69,6 +69,23 @@ impl Column {
         self.width == 0 && self.multiplier == 0
     }
 
+    /// Whether the value grows by exactly 1 from slot to slot.
+    #[inline(always)]
+    pub(super) fn is_count(&self) -> bool {
+        self.width == 0
+            && self.scale == 1
+            && self.left == 0
+            && self.multiplier == 1i64 << self.right
+    }
+
+    /// The value where `multiplier * index` is `line` and the residual is `r`.
+    #[inline(always)]
+    pub(super) fn on_line(&self, line: i64, r: u64) -> u64 {
+        let line = ((line >> self.right) << self.left) as u64;
+        self.origin
+            .wrapping_add(self.scale.wrapping_mul(line.wrapping_add(r)))
+    }
+
     /// The line at index `j`.
     #[inline(always)]
     pub(super) fn line(&self, j: usize) -> u64 {
@@ -78,8 +95,7 @@ impl Column {
     /// The value at line index `j` with residual `r`.
     #[inline(always)]
     pub(super) fn value(&self, j: usize, r: u64) -> u64 {
-        self.origin
-            .wrapping_add(self.scale.wrapping_mul(self.line(j).wrapping_add(r)))
+        self.on_line(self.multiplier.wrapping_mul(j as i64), r)
     }
 
     /// The residual that gives `value` at line index `j`; None where there is none.
@@ -268,7 +284,7 @@ pub(super) struct Run<'a, const W: usize> {
     pub head: Head<W>,
     pub data: &'a [u8],
     /// Bits of a record.
-    record: usize,
+    pub record: usize,
 }
 
 impl<'a, const W: usize> Run<'a, W> {
@@ -323,77 +339,5 @@ impl<'a, const W: usize> Run<'a, W> {
         let block = ordinal / self.head.per_block;
         let offset = ordinal - block * self.head.per_block + self.head.first;
         self.head.high | (block & 0xFFFF_FFFF) << 16 | offset & 0xFFFF
-    }
-
-    /// A decoder of single slots for loops: what does not depend on the slot is done once.
-    #[inline(always)]
-    fn decoder(&self) -> impl Fn(usize) -> Entry<W> + 'a {
-        let Run { head, data, record } = *self;
-        // floor(ordinal / D) as the high half of a product with ceil(2^64 / D): exact for
-        // ordinals below 2^48, since the product's error is below ordinal * D / 2^64 (Granlund and
-        // Montgomery 1994). For D = 1 that number does not fit; `whole` stands in.
-        let reciprocal = (u64::MAX / head.per_block).wrapping_add(1);
-        let whole = if head.per_block == 1 { u64::MAX } else { 0 };
-        let narrow = record <= 57;
-        move |slot| {
-            let j = head.start + slot;
-            let mut bit = slot * record;
-            let mut key = [0; W];
-            let mut rest = if narrow {
-                bits::load(data, bit >> 3) >> (bit & 7)
-            } else {
-                0
-            };
-            for (word, c) in key.iter_mut().zip(&head.words) {
-                let r = if narrow {
-                    let r = rest & c.mask;
-                    // Widths sum to 57 at most here.
-                    rest >>= c.width & 63;
-                    r
-                } else {
-                    let r = bits::read(data, bit, c.width, c.mask);
-                    bit += c.width as usize;
-                    r
-                };
-                *word = c.value(j, r);
-            }
-            let c = &head.tid;
-            let r = if narrow {
-                rest & c.mask
-            } else {
-                bits::read(data, bit, c.width, c.mask)
-            };
-            let ordinal = c.value(j, r);
-            let block = ((u128::from(ordinal) * u128::from(reciprocal)) >> 64) as u64;
-            let block = block.wrapping_add(ordinal & whole);
-            let offset = ordinal
-                .wrapping_sub(block.wrapping_mul(head.per_block))
-                .wrapping_add(head.first);
-            Entry::new(
-                key,
-                head.high | (block & 0xFFFF_FFFF) << 16 | offset & 0xFFFF,
-            )
-        }
-    }
-
-    /// Appends the entries of slots `from..to`, ascending.
-    #[inline]
-    pub(super) fn ascend(&self, from: usize, to: usize, out: &mut Vec<Entry<W>>) {
-        if to <= from + 2 {
-            // Too few to pay for a reciprocal.
-            out.extend((from..to).map(|i| self.entry(i)));
-        } else {
-            out.extend((from..to).map(self.decoder()));
-        }
-    }
-
-    /// Appends the entries of slots `from..to`, descending.
-    #[inline]
-    pub(super) fn descend(&self, from: usize, to: usize, out: &mut Vec<Entry<W>>) {
-        if to <= from + 2 {
-            out.extend((from..to).rev().map(|i| self.entry(i)));
-        } else {
-            out.extend((from..to).rev().map(self.decoder()));
-        }
     }
 }

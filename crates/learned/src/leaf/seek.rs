@@ -22,7 +22,8 @@ impl<const W: usize> Run<'_, W> {
                 Ordering::Equal => {}
             }
         }
-        self.tie(slot) < e.tie
+        // Bounds mostly have tie 0: no need to decode.
+        e.tie != 0 && self.tie(slot) < e.tie
     }
 
     /// The first slot of `lo..hi` whose entry is not below `e`, else `hi`; given that those before

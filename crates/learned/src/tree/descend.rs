@@ -110,14 +110,22 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// The leaf that covers `entry`, under an exclusive lock, its right sibling known to its
     /// parent. Called without any lock held.
     pub fn find_for_write(&self, entry: &Entry<W>) -> Result<S::Write> {
+        self.find_for_write_near(None, entry)
+    }
+
+    /// Looks at `hint` and its right sibling before it searches.
+    pub(super) fn find_for_write_near(
+        &self,
+        mut hint: Option<Block>,
+        entry: &Entry<W>,
+    ) -> Result<S::Write> {
         let target = Target::at(entry);
-        let mut hint = None;
         retry(|| {
-            let start = match hint.take() {
-                Some(block) => block,
-                None => self.leaf(&target)?.block(),
+            let (start, links) = match hint.take() {
+                Some(block) => (block, 1),
+                None => (self.leaf(&target)?.block(), u32::MAX),
             };
-            let Some(mut leaf) = self.lock_from(start, 0, &target)? else {
+            let Some(mut leaf) = self.lock_from(start, 0, links, &target)? else {
                 return Ok(None);
             };
             if self.complete(&mut leaf)? {
@@ -157,12 +165,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         })
     }
 
-    /// Exclusive lock on the page of level `at` for `target`, from `block` on to the right.
-    /// None: `block` was no place to start from.
+    /// Exclusive lock on the page of level `at` for `target`, from `block` on over at most so many
+    /// right links. None: `block` was no place to start from.
     pub(super) fn lock_from(
         &self,
         mut block: Block,
         at: u8,
+        mut links: u32,
         target: &Target<W>,
     ) -> Result<Option<S::Write>> {
         let mut begins = None;
@@ -170,8 +179,11 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let page = self.write(block)?;
             match step(&page, block, at, begins, target)? {
                 Step::Here => return Ok(Some(page)),
-                Step::Right(right, fence) => (block, begins) = (right, Some(fence)),
-                Step::Left | Step::Astray => return Ok(None),
+                Step::Right(right, fence) if links > 0 => {
+                    links -= 1;
+                    (block, begins) = (right, Some(fence));
+                }
+                Step::Right(..) | Step::Left | Step::Astray => return Ok(None),
             }
         }
     }

@@ -37,6 +37,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.insert_into(leaf, entry, fill)
     }
 
+    /// Like [`Tree::insert`], looking first at the leaf `hint` (where the last insert went, say) and
+    /// its right sibling. The block must exist; what it holds is checked.
+    pub fn insert_near(&self, hint: Block, entry: Entry<W>, fill: u8) -> Result<Inserted> {
+        let leaf = self.find_for_write_near(Some(hint), &entry)?;
+        self.insert_into(leaf, entry, fill)
+    }
+
     /// Adds an entry to the leaf that covers it, as [`Tree::find_for_write`] returned it. No other
     /// page of the tree may be locked.
     pub fn insert_into(&self, leaf: S::Write, entry: Entry<W>, fill: u8) -> Result<Inserted> {

@@ -112,7 +112,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 let incomplete = is_incomplete(&page);
                 drop(page);
                 if incomplete {
-                    let locked = self.lock_from(block, level, &Target::at(&low))?;
+                    let locked = self.lock_from(block, level, u32::MAX, &Target::at(&low))?;
                     if let Some(mut page) = locked
                         && !self.complete(&mut page)?
                     {
@@ -165,7 +165,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some(start) = self.seek(&target, above)?.map(|page| page.block()) else {
             return Ok(Some(Attempt::NoLevel));
         };
-        let Some(mut parent) = self.lock_from(start, above, &target)? else {
+        let Some(mut parent) = self.lock_from(start, above, u32::MAX, &target)? else {
             return Ok(None);
         };
         // A marked page that is split again would forget the first split.

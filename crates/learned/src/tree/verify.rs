@@ -39,6 +39,10 @@ pub struct Report {
     pub model_leaves: u64,
     /// Of these, those still in place that the model does not find within its bounds.
     pub model_misses: u64,
+    /// Stages of the model.
+    pub model_stages: u64,
+    /// Segments of all stages.
+    pub model_segments: u64,
     /// Bytes of the model.
     pub model_bytes: u64,
     /// Pages of the model.
@@ -170,6 +174,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some(model) = Model::open(&bytes) else {
             return Err(Error::corrupted(place.first, "the model is damaged"));
         };
+        report.model_stages = model.stages() as u64;
+        report.model_segments = model.segments() as u64;
         let mut before = None;
         for ordinal in 0..model.leaves() {
             self.store.interrupt();

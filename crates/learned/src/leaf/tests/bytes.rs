@@ -116,9 +116,9 @@ fn verify_sees_each_kind_of_damage() {
     let cases: [(usize, &str); 6] = [
         (lower, "hole"),
         (lower - 300, "order"),
-        (Layout::<1>::HIGH + 7, "fence"),
+        (Layout::<1>::LOW + 7, "fence"),
         (Layout::<1>::COUNTS + 4, "tombstones"),
-        (Layout::<1>::DIRECTORY + 8, "base"),
+        (Layout::<1>::DIRECTORY, "slots"),
         (PAGE_SIZE - 1, "special"),
     ];
     open::<1>(&page).verify().unwrap();

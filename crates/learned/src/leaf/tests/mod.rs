@@ -6,6 +6,7 @@ mod fit;
 mod model;
 mod search;
 mod sizes;
+mod timing;
 
 use super::*;
 use crate::key::Entry;

@@ -35,6 +35,7 @@ fn damaged_pages_are_errors_not_panics() {
                 }
             });
         }
+        mem.limit_reads(2_000_000);
         let tree = tree::<WORDS>(&mem, model.as_deref().filter(|_| rng.chance(50)));
         let mut errors = 0;
         let mut note = |failed: bool| errors += u64::from(failed);
@@ -54,14 +55,11 @@ fn damaged_pages_are_errors_not_panics() {
         } else {
             silent += 1
         }
-        assert!(
-            mem.reads() < 2_000_000,
-            "seed {seed}: {} pages read",
-            mem.reads()
-        );
         for breach in mem.breaches() {
             assert!(
-                !breach.contains("twice") && !breach.contains("deadlock"),
+                !breach.contains("twice")
+                    && !breach.contains("endless")
+                    && !breach.contains("deadlock"),
                 "seed {seed}: {breach}"
             );
         }
@@ -136,4 +134,64 @@ fn verify_finds_what_is_wrong() {
             .to_string()
             .contains("nothing leads to it")
     );
+}
+
+/// Block of the leaf that covers an entry, and of its parent.
+fn leaf_and_parent(mem: &Mem, wanted: &Entry<WORDS>) -> (u32, u32) {
+    let tree = tree::<WORDS>(mem, None);
+    let parent = tree.seek(&super::super::descend::Target::at(wanted), 1);
+    let parent = parent.unwrap().unwrap().block();
+    let leaf = tree.find(wanted).unwrap().block();
+    (leaf, parent)
+}
+
+#[test]
+fn right_links_in_a_circle_end_in_an_error() {
+    use crate::page::{head, put};
+    let set: Set<WORDS> = (0..1500).map(|i| entry(i, i)).collect();
+    let mem = build(&set);
+    mem.limit_reads(100_000);
+    let (leaf, wanted) = (4, entry(1400, 0));
+    let (_, parent) = leaf_and_parent(&mem, &wanted);
+    // All downlinks of the parent lead to one leaf, whose right sibling is itself.
+    mem.damage(leaf, |page| put(page, head::RIGHT, &leaf.to_le_bytes()));
+    let items = crate::fences::end::<WORDS>() + 8;
+    for i in 0..FANOUT {
+        let at = items + i * (Entry::<WORDS>::BYTES + 8) + Entry::<WORDS>::BYTES;
+        mem.damage(parent, |page| put(page, at, &leaf.to_le_bytes()));
+    }
+    let tree = tree::<WORDS>(&mem, None);
+    assert!(matches!(tree.find(&wanted), Err(crate::Error::Lost(_))));
+    assert!(tree.insert(wanted, FILL).is_err());
+    // By fences vacuum finds its way round.
+    assert_eq!(tree.vacuum(&mut |_| false).unwrap().live, 1500);
+    assert!(tree.verify(&mut |_| ()).is_err());
+    assert_eq!(mem.breaches(), Vec::<String>::new());
+}
+
+/// On PostgreSQL a second lock on a page that this backend has locked waits for ever.
+#[test]
+fn a_downlink_back_to_the_page_that_is_split_is_an_error() {
+    use crate::page::put;
+    let set: Set<WORDS> = (0..1500).map(|i| entry(10 * i, i)).collect();
+    let mem = build(&set);
+    let model = tree::<WORDS>(&mem, None).load_model().unwrap();
+    let tree = tree::<WORDS>(&mem, model.as_deref());
+    let middle = entry(7000, 0);
+    let (leaf, _) = leaf_and_parent(&mem, &middle);
+    // Wherever a descent goes, the root sends it to the leaf.
+    let root = tree.meta().unwrap().root;
+    let items = crate::fences::end::<WORDS>() + 8;
+    for i in 0..FANOUT {
+        let at = items + i * (Entry::<WORDS>::BYTES + 8) + Entry::<WORDS>::BYTES;
+        mem.damage(root, |page| put(page, at, &leaf.to_le_bytes()));
+    }
+    // The model leads to the leaf; its split needs the parent.
+    let failed = (1..3000).find_map(|i| tree.insert(entry(7000, i), FILL).err());
+    let fault = failed.unwrap().to_string();
+    assert!(
+        fault.contains("from above leads to a page below"),
+        "{fault}"
+    );
+    assert_eq!(mem.breaches(), Vec::<String>::new());
 }

@@ -182,3 +182,63 @@ fn the_model_saves_the_descent() {
     assert!(tree.contains(&entry(1500, 1500)).unwrap());
     assert!(mem.reads() - before <= 2);
 }
+
+#[test]
+fn pages_of_another_model_are_not_mixed_in() {
+    use crate::tree::load_pages;
+    let set: Set<WORDS> = (0..4000).map(|i| entry(i, i)).collect();
+    let mem = build(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    let old = tree.meta().unwrap().model;
+    assert!(old.pages > 2);
+    let (_, blocks) = load_pages(&mem, &old).unwrap().unwrap();
+    for now in 0..4 {
+        tree.retrain(now).unwrap();
+        // Who read the meta page long ago finds nothing, rather than a mixture.
+        assert!(load_pages(&mem, &old).unwrap().is_none());
+        assert!(tree.load_model().unwrap().is_some());
+    }
+    // Pages in use again, by a model with as many pages.
+    let new = tree.meta().unwrap().model;
+    let (_, again) = load_pages(&mem, &new).unwrap().unwrap();
+    assert!(again.iter().any(|block| blocks.contains(block)));
+    let mixed = crate::meta::ModelAt {
+        generation: old.generation,
+        ..new
+    };
+    assert!(load_pages(&mem, &mixed).unwrap().is_none());
+    let shifted = crate::meta::ModelAt {
+        first: again[1],
+        pages: new.pages - 1,
+        ..new
+    };
+    assert!(load_pages(&mem, &shifted).unwrap().is_none());
+}
+
+#[test]
+fn a_remembered_leaf_is_only_a_hint() {
+    let mem = empty::<WORDS>();
+    let tree = tree::<WORDS>(&mem, None);
+    let mut set = Set::new();
+    let mut last = 1;
+    for i in 0..1500 {
+        let new = entry(i, i);
+        let done = tree.insert_near(last, new, FILL).unwrap();
+        last = match done.how {
+            crate::tree::How::Split(right) => right,
+            _ => done.block,
+        };
+        set.insert(new);
+    }
+    let before = mem.reads();
+    tree.insert_near(last, entry(5000, 0), FILL).unwrap();
+    assert!(mem.reads() - before <= 2);
+    set.insert(entry(5000, 0));
+    // Meta page, inner page, leaves far to the left and right.
+    let root = tree.meta().unwrap().root;
+    for (i, hint) in (2000..).zip([0, 1, root, last].into_iter().cycle().take(200)) {
+        tree.insert_near(hint, entry(i % 7 * 300, i), FILL).unwrap();
+        set.insert(entry(i % 7 * 300, i));
+    }
+    check(&mem, &set);
+}
