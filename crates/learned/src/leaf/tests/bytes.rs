@@ -49,7 +49,7 @@ fn damage<const W: usize>(shape: &str, seed: u64) {
     let n = 1 + rng.below(3000) as usize;
     let all = entries::<W>(shape, n, seed);
     let (all, mut page) = full_page(&all);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
