@@ -133,3 +133,18 @@ fn verify_sees_each_kind_of_damage() {
         assert!(verdict.is_err(), "{what} {}", all.len());
     }
 }
+
+#[test]
+fn data_out_of_bounds_are_an_error() {
+    let (all, page) = full_page(&entries::<1>("sequential", 700, 3));
+    for offset in [0u16, Layout::<1>::DIRECTORY as u16, 7000, 8184, u16::MAX] {
+        let mut bad = page.clone();
+        let at = Layout::<1>::DIRECTORY + 2;
+        bad[at..at + 2].copy_from_slice(&offset.to_le_bytes());
+        let leaf = open::<1>(&bad);
+        assert!(leaf.contains(&all[0]).is_err(), "{offset}");
+        let mut out = Vec::new();
+        assert!(leaf.forward(&Entry::MIN, &Entry::MAX, 1, &mut out).is_err());
+        assert!(leaf.contents().is_err() && leaf.verify().is_err());
+    }
+}
