@@ -204,7 +204,11 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 
     /// Writes the pages last to first, so that each knows the next one's block.
-    fn write_model(&self, bytes: &[u8], generation: u64) -> Result<(Option<Block>, u32)> {
+    pub(super) fn write_model(
+        &self,
+        bytes: &[u8],
+        generation: u64,
+    ) -> Result<(Option<Block>, u32)> {
         let parts: Vec<_> = bytes.chunks(PAYLOAD).collect();
         let mut next = None;
         for (sequence, part) in parts.iter().enumerate().rev() {

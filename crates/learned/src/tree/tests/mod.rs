@@ -97,6 +97,13 @@ impl Pattern {
     }
 }
 
+/// How many times more entries fit a leaf than the tests were first made for, within limits.
+fn scale() -> u64 {
+    let set: Set<WORDS> = (0..2000).map(|i| entry(i, i)).collect();
+    let leaves = check(&build(&set), &set).leaves;
+    (2000 / leaves / 12).clamp(1, 8)
+}
+
 fn empty<const W: usize>() -> Mem {
     let mem = Mem::of(empty_index::<W>(FILL, *b"test key"));
     mem.limit_reads(ENDLESS);

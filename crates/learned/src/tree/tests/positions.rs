@@ -53,15 +53,16 @@ fn an_old_position_survives_splits() {
 /// A model and a root from long ago cost time only.
 #[test]
 fn stale_hints_find_everything() {
-    let mut set: Set<WORDS> = (0..50).map(|i| entry(1000 * i, i)).collect();
+    let mut set: Set<WORDS> = (0..50 * scale()).map(|i| entry(1000 * i, i)).collect();
     let mem = build(&set);
     let old = tree::<WORDS>(&mem, None);
     old.find(&Entry::MIN).unwrap();
     let root = old.root_hint();
     assert!(root.is_some());
     let model = old.load_model().unwrap();
+    let span = scale() * 60_000;
     for i in 0..3000 {
-        let new = entry((i * 7919) % 60_000, 5000 + i);
+        let new = entry((i * 7919) % span, 5000 + i);
         if set.insert(new) {
             old.insert(new, FILL).unwrap();
         }

@@ -75,8 +75,10 @@ fn run<const W: usize>(seed: u64, pattern: Pattern, steps: u64) -> Report {
 fn random_work_matches_a_set() {
     for seed in 0..4 {
         for pattern in PATTERNS {
-            let report = run::<WORDS>(seed, pattern, 1500);
-            assert!(report.height >= 4, "{report:?}");
+            let report = run::<WORDS>(seed, pattern, 1500 * scale());
+            // Duplicates may be packed into few leaves.
+            let high = report.height >= 4 || matches!(pattern, Pattern::Duplicates);
+            assert!(high, "{report:?}");
             assert_eq!(report.incomplete, 0);
         }
     }
@@ -158,7 +160,7 @@ fn retraining_reuses_the_pages_of_models_before() {
     }
     let report = check(&mem, &set);
     assert!(
-        report.model_pages > 1 && report.stale_model_pages == 0,
+        report.model_pages > 0 && report.stale_model_pages == 0,
         "{report:?}"
     );
     assert_eq!(report.free_pages, report.model_pages);
@@ -190,29 +192,51 @@ fn pages_of_another_model_are_not_mixed_in() {
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
     let old = tree.meta().unwrap().model;
-    assert!(old.pages > 2);
-    let (_, blocks) = load_pages(&mem, &old).unwrap().unwrap();
     for now in 0..4 {
         tree.retrain(now).unwrap();
         // Who read the meta page long ago finds nothing, rather than a mixture.
         assert!(load_pages(&mem, &old).unwrap().is_none());
         assert!(tree.load_model().unwrap().is_some());
     }
-    // Pages in use again, by a model with as many pages.
-    let new = tree.meta().unwrap().model;
-    let (_, again) = load_pages(&mem, &new).unwrap().unwrap();
-    assert!(again.iter().any(|block| blocks.contains(block)));
-    let mixed = crate::meta::ModelAt {
-        generation: old.generation,
-        ..new
+    let bytes: Vec<u8> = (0..30_000u32).map(|i| (i % 251) as u8).collect();
+    let (first, pages) = tree.write_model(&bytes, 77).unwrap();
+    let place = crate::meta::ModelAt {
+        generation: 77,
+        first: first.unwrap(),
+        pages,
+        bytes: bytes.len() as u64,
     };
-    assert!(load_pages(&mem, &mixed).unwrap().is_none());
-    let shifted = crate::meta::ModelAt {
-        first: again[1],
-        pages: new.pages - 1,
-        ..new
-    };
-    assert!(load_pages(&mem, &shifted).unwrap().is_none());
+    let (loaded, blocks) = load_pages(&mem, &place).unwrap().unwrap();
+    assert!(loaded == bytes && blocks.len() == 4);
+    for wrong in [
+        crate::meta::ModelAt {
+            generation: 76,
+            ..place
+        },
+        crate::meta::ModelAt {
+            first: blocks[1],
+            ..place
+        },
+        crate::meta::ModelAt {
+            first: blocks[1],
+            pages: 3,
+            bytes: 0,
+            ..place
+        },
+        crate::meta::ModelAt { pages: 3, ..place },
+        crate::meta::ModelAt {
+            bytes: 29_999,
+            ..place
+        },
+    ] {
+        assert!(load_pages(&mem, &wrong).unwrap().is_none(), "{wrong:?}");
+    }
+    // Nothing refers to them, as after a crash: they are swept, and used again.
+    assert_eq!(tree.sweep(&mut |_| ()).unwrap().stale, 4);
+    assert!(load_pages(&mem, &place).unwrap().is_none());
+    let (_, again) = tree.write_model(&bytes, 78).unwrap();
+    assert_eq!(again, 4);
+    assert!(load_pages(&mem, &place).unwrap().is_none());
 }
 
 #[test]
