@@ -83,9 +83,7 @@ pub unsafe extern "C-unwind" fn ambuild(
     };
     build.load();
     let count = build.count;
-    // SAFETY: returns a timestamp.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    let built = build.builder.finish(now).or_raise(index);
+    let built = build.builder.finish(ffi::now_micros()).or_raise(index);
     bulk.finish(built.blocks, WORDS).or_raise(index);
 
     // SAFETY: palloc returns memory for the result, or raises an error.

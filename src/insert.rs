@@ -33,9 +33,11 @@ pub unsafe extern "C-unwind" fn aminsert(
     };
     // SAFETY: the index is open.
     let fill = unsafe { options::fill(index) };
-    let tree = cache::tree(&store);
-    tree.insert(entry, fill).or_raise(index);
-    cache::remember(&tree);
+    {
+        let tree = cache::tree(&store);
+        tree.insert(entry, fill).or_raise(index);
+        cache::remember(&tree);
+    }
     cache::review(index);
     false
 }

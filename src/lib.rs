@@ -14,6 +14,7 @@ mod error;
 mod handler;
 
 mod insert;
+mod inspect;
 mod opclass;
 mod options;
 mod pg;

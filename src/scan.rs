@@ -10,7 +10,7 @@
 
 use learned::cursor::{Cursor, Mark};
 use learned::key::TID_MASK;
-use learned::store::Guard;
+use learned::store::{Guard, Store};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -241,19 +241,18 @@ fn fill(scan: &pg_sys::IndexScanDescData, state: &mut State, forward: bool) -> O
     release(state);
     // SAFETY: the scan's index is open, and stays so.
     let store = unsafe { Relation::new(index) };
-    let tree = cache::tree(&store);
     let entry = loop {
+        // Made anew for each leaf: the model may be discarded when interrupts are served.
+        let tree = cache::tree(&store);
         let leaf = state.cursor.load(&tree, forward).or_raise(index);
-        if state.note_reads {
-            // SAFETY: index and snapshot are the scan's.
-            unsafe { query::PredicateLockPage(index, leaf.block(), scan.xs_snapshot) };
-        }
+        note_read(scan, state, &leaf);
         let entry = state.cursor.step(forward);
         if state.keep_pin && entry.is_some() {
             state.pinned = Some(leaf.unlock());
         } else {
             drop(leaf);
         }
+        cache::remember(&tree);
         if entry.is_some() {
             break entry;
         }
@@ -263,9 +262,19 @@ fn fill(scan: &pg_sys::IndexScanDescData, state: &mut State, forward: bool) -> O
         }
         pgrx::check_for_interrupts!();
     };
-    cache::remember(&tree);
     cache::review(index);
     entry
+}
+
+/// Notes the entries read for serializable transactions, while the leaf is still locked.
+#[inline(always)]
+fn note_read(scan: &pg_sys::IndexScanDescData, state: &State, leaf: &<Relation as Store>::Read) {
+    if state.note_reads {
+        // SAFETY: index and snapshot are the scan's.
+        unsafe {
+            query::PredicateLockPage(scan.indexRelation, leaf.block(), scan.xs_snapshot);
+        }
+    }
 }
 
 /// Statistics: one more search, if this is the range's first batch.
@@ -308,13 +317,10 @@ pub unsafe extern "C-unwind" fn amgetbitmap(
     let store = unsafe { Relation::new(index) };
     state.cursor.read_far();
     while state.cursor.has_more(true) {
-        // The model may be discarded whenever interrupts are served, so the tree is made anew.
+        // As in fill().
         let tree = cache::tree(&store);
         let leaf = state.cursor.load(&tree, true).or_raise(index);
-        if state.note_reads {
-            // SAFETY: index and snapshot are the scan's.
-            unsafe { query::PredicateLockPage(index, leaf.block(), scan.xs_snapshot) };
-        }
+        note_read(scan, state, &leaf);
         drop(leaf);
         cache::remember(&tree);
         let sure = |entry: &Key| state.cursor.is_sure(entry);

@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 
 use crate::error::OrRaise;
 use crate::pg::column::item_pointer;
+use crate::pg::ffi::now_micros;
 use crate::pg::key::WORDS;
 use crate::storage::Relation;
 
@@ -83,7 +84,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::LockPage(index, META, lock);
         if is_due(&tree, counted.leaves).or_raise(index) {
-            tree.retrain(pg_sys::GetCurrentTimestamp()).or_raise(index);
+            tree.retrain(now_micros()).or_raise(index);
             if pg_sys::ParallelWorkerNumber < 0 {
                 pg_sys::CacheInvalidateRelcache(index);
             }

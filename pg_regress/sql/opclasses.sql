@@ -1,5 +1,4 @@
 -- Our operator families mirror nbtree's. Each query must return no rows.
-CREATE EXTENSION IF NOT EXISTS omendb;
 
 -- Operators (strategy, purpose, operands) that only one side has.
 WITH member AS (

@@ -155,3 +155,11 @@ pub unsafe fn table_beginscan_strat(
         }
     }
 }
+
+/// Microseconds since the Unix epoch.
+pub fn now_micros() -> i64 {
+    /// From the Unix epoch to PostgreSQL's, 2000-01-01.
+    const EPOCH: i64 = 946_684_800_000_000;
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(EPOCH)
+}

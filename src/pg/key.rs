@@ -108,15 +108,6 @@ impl KeyColumn {
             KeyType::Int8 | KeyType::Timestamp | KeyType::TimestampTz => pg_sys::Datum::from(value),
         })
     }
-
-    /// The first entry that is not NULL can be no lower, the last no higher (exclusive).
-    pub fn not_null(&self) -> (Key, Key) {
-        if self.nulls_first {
-            (Key::new([0], NULL_BIT), Key::MAX)
-        } else {
-            (Key::MIN, Key::new([u64::MAX], NULL_BIT))
-        }
-    }
 }
 
 /// Heap block and offset of an entry.

@@ -1,5 +1,8 @@
 //! What scans and cost estimates need of PostgreSQL that pgrx does not offer.
 
+// The server's own names and signatures.
+#![allow(non_snake_case, clippy::too_many_arguments)]
+
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -17,7 +20,6 @@ unsafe extern "C-unwind" {
         pages: *mut f64,
     );
 
-    #[allow(non_snake_case)]
     /// Notes that a serializable transaction has read a page (storage/predicate.h).
     pub fn PredicateLockPage(
         relation: pg_sys::Relation,

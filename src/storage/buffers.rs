@@ -11,8 +11,10 @@ use pgrx::pg_sys;
 use crate::pg::ffi;
 use crate::storage::wal;
 
-// Page layout and WAL records are made for this page size only.
+// Page layout and WAL records are made for this page size only, and the core reads and writes the
+// server's page header as little-endian.
 const _: () = assert!(pg_sys::BLCKSZ as usize == page::PAGE_SIZE);
+const _: () = assert!(cfg!(target_endian = "little"));
 
 /// The pages of one fork of an open index.
 pub struct Relation {
@@ -207,8 +209,26 @@ impl Store for Relation {
     }
 
     fn blocks(&self) -> Result<Block> {
-        // SAFETY: the relation is open.
-        Ok(unsafe { pg_sys::RelationGetNumberOfBlocksInFork(self.rel, self.fork) })
+        // Whoever extends the relation locks the new page before giving up the extension lock.
+        // VACUUM records new pages as free, so it must not see one before that: it would be
+        // given to two.
+        // SAFETY: the relation is open; of locks on pages, VACUUM holds only heavyweight ones here.
+        Ok(unsafe {
+            let lock = pg_sys::ExclusiveLock as i32;
+            if self.vacuum {
+                pg_sys::LockRelationForExtension(self.rel, lock);
+            }
+            let blocks = pg_sys::RelationGetNumberOfBlocksInFork(self.rel, self.fork);
+            if self.vacuum {
+                pg_sys::UnlockRelationForExtension(self.rel, lock);
+            }
+            blocks
+        })
+    }
+
+    fn freed(&self, block: Block) {
+        // SAFETY: the relation is open. Whoever is offered the page looks at it.
+        unsafe { pg_sys::RecordFreeIndexPage(self.rel, block) };
     }
 
     fn interrupt(&self) {

@@ -4,5 +4,5 @@ mod buffers;
 mod bulk;
 mod wal;
 
-pub use buffers::{Pinned, Read, Relation, Write};
+pub use buffers::{Pinned, Relation};
 pub use bulk::Bulk;

@@ -1,0 +1,182 @@
+use super::*;
+use crate::mem::Mem;
+use crate::tree::empty_index;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+type E = Entry<1>;
+
+fn entry(key: u64, tid: u64) -> E {
+    Entry::new([key], tid)
+}
+
+/// The next entry as a scan gets it, with the number of pages it cost.
+fn next(cursor: &mut Cursor<1>, tree: &Tree<'_, Mem, 1>, forward: bool) -> Option<E> {
+    loop {
+        if let Some(entry) = cursor.step(forward) {
+            return Some(entry);
+        }
+        if !cursor.has_more(forward) {
+            cursor.finish(forward);
+            return None;
+        }
+        drop(cursor.load(tree, forward).unwrap());
+    }
+}
+
+fn index(entries: impl IntoIterator<Item = E>) -> Mem {
+    let mem = Mem::of(empty_index::<1>(90, [0; 8]));
+    let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
+    for entry in entries {
+        tree.insert(entry, 90).unwrap();
+    }
+    drop(tree);
+    mem
+}
+
+#[test]
+fn a_point_costs_one_page_and_its_end_none() {
+    let mem = index((0..2000).map(|k| entry(k * 3, k)));
+    let tree = Tree::<_, 1>::new(&mem);
+    let mut cursor = Cursor::default();
+    let mut inside = 0;
+    for k in 0..2000 {
+        cursor.reset(Range::exact(entry(k * 3, 0), entry(k * 3 + 1, 0)));
+        assert_eq!(next(&mut cursor, &tree, true), Some(entry(k * 3, k)));
+        let reads = mem.reads();
+        assert_eq!(next(&mut cursor, &tree, true), None);
+        inside += u32::from(reads == mem.reads());
+        assert_eq!(next(&mut cursor, &tree, true), None);
+        assert_eq!(next(&mut cursor, &tree, false), Some(entry(k * 3, k)));
+        assert_eq!(next(&mut cursor, &tree, false), None);
+    }
+    assert_eq!(inside, 2000);
+}
+
+#[test]
+fn long_scans_read_each_leaf_few_times() {
+    let mem = index((0..5000).map(|k| entry(k, k)));
+    let tree = Tree::<_, 1>::new(&mem);
+    let mut cursor = Cursor::default();
+    for forward in [true, false] {
+        cursor.reset(Range::ALL);
+        let mut all = Vec::new();
+        while let Some(e) = next(&mut cursor, &tree, forward) {
+            all.push(e);
+        }
+        if !forward {
+            all.reverse();
+        }
+        assert!(all.iter().copied().eq((0..5000).map(|k| entry(k, k))));
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Next(bool, u8),
+    Mark,
+    Restore,
+    Reset(Vec<u64>),
+    Insert(u64),
+    Vacuum,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (any::<bool>(), 1u8..60).prop_map(|(f, n)| Op::Next(f, n)),
+        2 => Just(Op::Mark),
+        2 => Just(Op::Restore),
+        1 => prop::collection::vec(0u64..420, 2..9).prop_map(Op::Reset),
+        8 => (0u64..400).prop_map(Op::Insert),
+        1 => Just(Op::Vacuum),
+    ]
+}
+
+const NOISE: u64 = 1 << 40;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 300 }))]
+    /// Whatever is inserted and removed meanwhile: the entries that stay are all found, in
+    /// order, once, in either direction, from any mark.
+    #[test]
+    fn finds_what_stays(
+        keys in prop::collection::btree_set((0u64..400, 1u64..4), 0..400),
+        ops in prop::collection::vec(op(), 1..120),
+    ) {
+        let stay: BTreeSet<E> = keys.iter().map(|&(k, t)| entry(k, t)).collect();
+        let mem = index(stay.iter().copied());
+        let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
+        let mut cursor = Cursor::default();
+        let mut ranges = vec![Range::ALL];
+        cursor.reset(Range::ALL);
+        // The oracle's position: the gap or entry as (entries below, whether on an entry).
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        enum At { Unstarted, Before, On(E), After }
+        let mut at = At::Unstarted;
+        let mut mark = (cursor.mark(), at);
+        let mut noise = 0;
+        for op in ops {
+            match op {
+                Op::Next(forward, count) => for _ in 0..count {
+                    let inside = |e: &&E| ranges.iter().any(|r| r.from <= **e && **e < r.until);
+                    let want = match (at, forward) {
+                        (At::Unstarted | At::Before, true) => stay.iter().find(inside),
+                        (At::Unstarted | At::After, false) => stay.iter().rev().find(inside),
+                        (At::On(p), true) => stay.iter().filter(|e| **e > p).find(inside),
+                        (At::On(p), false) => stay.iter().rev().filter(|e| **e < p).find(inside),
+                        _ => None,
+                    }.copied();
+                    let got = loop {
+                        match next(&mut cursor, &tree, forward) {
+                            Some(e) if e.tie >= NOISE => {}
+                            other => break other,
+                        }
+                    };
+                    prop_assert_eq!(got, want, "from {:?} in {:?}", at, ranges);
+                    at = match got {
+                        Some(e) => At::On(e),
+                        None if forward => At::After,
+                        None => At::Before,
+                    };
+                },
+                Op::Mark => mark = (cursor.mark(), at),
+                Op::Restore => {
+                    cursor.restore(&mark.0);
+                    at = mark.1;
+                }
+                Op::Reset(mut ends) => {
+                    if ends.len() > 3 {
+                        ends.sort_unstable();
+                    }
+                    ranges = ends
+                        .chunks_exact(2)
+                        .map(|c| Range::exact(entry(c[0], 0), entry(c[1], 2)))
+                        .collect();
+                    if ranges.len() == 1 {
+                        cursor.reset(ranges[0]);
+                    } else {
+                        ranges.dedup_by(|b, a| b.from < a.until);
+                        cursor.reset_to_many(|r| r.extend(&ranges));
+                    }
+                    at = At::Unstarted;
+                    mark = (cursor.mark(), at);
+                }
+                Op::Insert(key) => {
+                    noise += 1;
+                    tree.insert(entry(key, NOISE + noise), 90).unwrap();
+                }
+                Op::Vacuum => {
+                    tree.vacuum(&mut |tid| tid >= NOISE).unwrap();
+                }
+            }
+        }
+        prop_assert!(mem.breaches().is_empty());
+    }
+}
+
+#[test]
+fn successors() {
+    assert_eq!(successor(&entry(3, 4)), entry(3, 5));
+    assert_eq!(successor(&entry(3, u64::MAX)), entry(4, 0));
+    assert_eq!(successor(&E::MAX), E::MAX);
+}

@@ -1,0 +1,191 @@
+//! `omendb_stats`: what an index consists of.
+
+use std::collections::HashMap;
+
+use learned::leaf::Leaf;
+use learned::model::Model;
+use learned::page::{self, Block, Kind, META, PAGE_SIZE};
+use learned::store::Store;
+use learned::{Result, Tree};
+use pgrx::iter::TableIterator;
+use pgrx::pg_sys::{self, Oid};
+use pgrx::prelude::*;
+
+use super::Opened;
+use crate::error::OrRaise;
+use crate::pg::key::WORDS;
+use crate::storage::Relation;
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = "
+CREATE FUNCTION omendb_stats(index regclass, OUT leaves bigint, OUT inner_pages bigint,
+        OUT entries bigint, OUT dead bigint, OUT log_entries bigint, OUT runs bigint,
+        OUT bytes_per_entry double precision, OUT height integer, OUT model_stages integer,
+        OUT segments bigint, OUT model_bytes bigint, OUT max_error bigint,
+        OUT mean_error double precision, OUT index_bytes bigint, OUT btree_bytes bigint)
+    RETURNS SETOF record
+    LANGUAGE c STRICT VOLATILE PARALLEL SAFE ROWS 1 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+COMMENT ON FUNCTION omendb_stats(regclass) IS
+    'describes a learned index: pages, entries, model (errors in leaves), size, and the size of a btree index without deduplication';
+")]
+fn omendb_stats(
+    index: Oid,
+) -> TableIterator<
+    'static,
+    (
+        name!(leaves, i64),
+        name!(inner_pages, i64),
+        name!(entries, i64),
+        name!(dead, i64),
+        name!(log_entries, i64),
+        name!(runs, i64),
+        name!(bytes_per_entry, Option<f64>),
+        name!(height, i32),
+        name!(model_stages, i32),
+        name!(segments, i64),
+        name!(model_bytes, i64),
+        name!(max_error, Option<i64>),
+        name!(mean_error, Option<f64>),
+        name!(index_bytes, i64),
+        name!(btree_bytes, i64),
+    ),
+> {
+    let opened = Opened::new(index, pg_sys::AccessShareLock);
+    let index = opened.index;
+    // SAFETY: the index is open.
+    let store = unsafe { Relation::new(index) };
+    let s = Stats::of(&store).or_raise(index);
+    opened.close();
+    let index_bytes = s.blocks * PAGE_SIZE as u64;
+    TableIterator::once((
+        s.leaves as i64,
+        s.inner_pages as i64,
+        s.entries as i64,
+        s.dead as i64,
+        s.log_entries as i64,
+        s.runs as i64,
+        (s.entries > 0).then(|| index_bytes as f64 / s.entries as f64),
+        s.height,
+        s.model_stages,
+        s.segments as i64,
+        s.model_bytes as i64,
+        s.errors.map(|e| e.max as i64),
+        s.errors.map(|e| e.mean),
+        index_bytes as i64,
+        btree_bytes(s.entries) as i64,
+    ))
+}
+
+#[derive(Default)]
+struct Stats {
+    blocks: u64,
+    leaves: u64,
+    inner_pages: u64,
+    entries: u64,
+    dead: u64,
+    log_entries: u64,
+    runs: u64,
+    height: i32,
+    model_stages: i32,
+    segments: u64,
+    model_bytes: u64,
+    errors: Option<Errors>,
+}
+
+/// How far, in leaves, the model is off the leaves that were there when it was trained.
+#[derive(Clone, Copy)]
+struct Errors {
+    max: u32,
+    mean: f64,
+}
+
+impl Stats {
+    /// Looks at each page once. Writers go on meanwhile, so what they do may be counted or not.
+    fn of(store: &Relation) -> Result<Self> {
+        let tree = Tree::<_, WORDS>::new(store);
+        let meta = tree.meta()?;
+        let mut stats = Self {
+            blocks: store.blocks()?.into(),
+            height: i32::from(meta.level) + 1,
+            model_bytes: meta.model.bytes,
+            ..Self::default()
+        };
+        let bytes = tree.load_model()?;
+        let model = bytes.as_deref().and_then(Model::open);
+        let mut keys = Vec::new();
+        let mut places = HashMap::new();
+        if let Some(model) = &model {
+            stats.model_stages = model.stages() as i32;
+            stats.segments = model.segments() as u64;
+            keys.resize(model.leaves() as usize, None);
+            places = (0..model.leaves())
+                .filter_map(|ordinal| Some((model.block(ordinal)?, ordinal as usize)))
+                .collect::<HashMap<Block, usize>>();
+        }
+        for block in META + 1..store.blocks()? {
+            store.interrupt();
+            let page = store.read(block)?;
+            match page::kind(&page) {
+                _ if page::is_new(&page) => {}
+                Some(Kind::Leaf) => {
+                    let leaf = Leaf::<WORDS>::open(&page, block)?;
+                    stats.leaves += 1;
+                    stats.entries += leaf.live() as u64;
+                    stats.dead += leaf.dead() as u64;
+                    stats.log_entries += leaf.log_len() as u64;
+                    stats.runs += leaf.runs() as u64;
+                    let place = places.get(&block).and_then(|&i| keys.get_mut(i));
+                    if let Some(place) = place {
+                        *place = Some(leaf.low().key);
+                    }
+                }
+                Some(Kind::Inner) => stats.inner_pages += 1,
+                _ => {}
+            }
+        }
+        stats.errors = model.and_then(|model| errors(&model, &keys));
+        Ok(stats)
+    }
+}
+
+/// Predicts each leaf's first key. Of leaves that begin with the same key only the first counts:
+/// a search for the key should come out there.
+fn errors(model: &Model<'_>, keys: &[Option<[u64; WORDS]>]) -> Option<Errors> {
+    let (mut max, mut sum, mut count) = (0, 0, 0u64);
+    let mut before = None;
+    for (ordinal, key) in (0u32..).zip(keys) {
+        let Some(key) = key else { continue };
+        if before.replace(*key) == Some(*key) {
+            continue;
+        }
+        if let Some(guess) = model.predict(key) {
+            let error = guess.ordinal.abs_diff(ordinal);
+            max = max.max(error);
+            sum += u64::from(error);
+            count += 1;
+        }
+    }
+    (count > 0).then(|| Errors {
+        max,
+        mean: sum as f64 / count as f64,
+    })
+}
+
+/// Bytes of a new btree index with so many entries of up to eight bytes: fill factor 90, no
+/// deduplication (which only helps where keys repeat).
+fn btree_bytes(entries: u64) -> u64 {
+    /// A page less header and special area; an entry is a tuple of 16 bytes and its line pointer.
+    const SPACE: u64 = PAGE_SIZE as u64 - 24 - 16;
+    const ENTRY: u64 = 16 + 4;
+    /// A page is closed by the first entry that leaves less than a tenth free (leaves) or less
+    /// than 30 percent (above); one entry is the high key.
+    const LEAF: u64 = (SPACE - PAGE_SIZE as u64 / 10 - ENTRY) / ENTRY + 1;
+    const INNER: u64 = (SPACE - PAGE_SIZE as u64 * 3 / 10 - ENTRY) / ENTRY + 1;
+    let mut level = entries.div_ceil(LEAF);
+    let mut pages = 1 + level;
+    while level > 1 {
+        level = level.div_ceil(INNER);
+        pages += level;
+    }
+    pages * PAGE_SIZE as u64
+}
