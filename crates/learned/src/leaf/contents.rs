@@ -236,7 +236,6 @@ impl<const W: usize> Contents<W> {
             kept_behind = Some(last);
             region = before;
         }
-        let cut = cut_around(region, first, new);
         let mut all = Vec::with_capacity(slots(region) + count);
         for run in region {
             run.live(&mut all);
@@ -246,10 +245,17 @@ impl<const W: usize> Contents<W> {
         all.sort();
         let fresh = encode(&all);
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
-        if cost(&fresh) <= cost(&cut) {
+        // Cutting costs a header a gap at least: often that settles it.
+        let gaps = new
+            .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
+            .count();
+        let fresh_cost = cost(&fresh);
+        if fresh_cost <= cost(region) + gaps * 8 * Layout::<W>::RUN {
             self.runs.extend(fresh);
         } else {
-            self.runs.extend(cut);
+            let cut = cut_around(region, first, new);
+            self.runs
+                .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
         }
         self.runs.extend(kept_behind.cloned());
     }
@@ -369,28 +375,19 @@ fn cut_around<const W: usize>(
         gap.push(p.entry);
     }
     for (i, run) in region.iter().enumerate() {
-        // What is left of the run, from slot `done` on.
-        let mut rest = Some(run.clone());
+        let slots = run.head.slots;
         let mut done = 0;
         while let Some(p) = new.next_if(|p| p.run == first + i) {
-            if p.slot > done
-                && let Some(whole) = rest.take()
-            {
+            if p.slot > done {
                 flush(&mut gap, &mut out);
-                if p.slot < run.head.slots {
-                    let (left, right) = whole.cut(p.slot - done);
-                    out.push(left);
-                    rest = Some(right);
-                } else {
-                    out.push(whole);
-                }
+                out.push(run.part(done, p.slot));
                 done = p.slot;
             }
             gap.push(p.entry);
         }
-        if let Some(rest) = rest {
+        if done < slots {
             flush(&mut gap, &mut out);
-            out.push(rest);
+            out.push(run.part(done, slots));
         }
     }
     // Behind the region, or, where it has no runs left, all of them.

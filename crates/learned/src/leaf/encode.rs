@@ -44,28 +44,30 @@ impl<const W: usize> Packed<W> {
         8 * (Layout::<W>::RUN + self.data.len()) + self.head.slots
     }
 
-    /// The run's slots up to `at` and those from `at` on, for 0 < at < slots. Lines, widths and
-    /// scales stay, so both together take a header and a byte more than before at most.
-    pub(super) fn cut(&self, at: usize) -> (Self, Self) {
+    /// The slots `from..to` as a run, for `from < to <= slots`. Line, widths and scales stay, so that the parts of a
+    /// run cut up take a header and a byte more each than the whole at most.
+    pub(super) fn part(&self, from: usize, to: usize) -> Self {
         let record = self.head.record();
-        let part = |from: usize, to: usize| {
-            let mut head = self.head;
-            head.start += from;
-            head.slots = to - from;
-            let mut dead = Vec::new();
-            if !self.dead.is_empty() {
-                dead = bits::copy(&self.dead, from, to - from);
-                if bits::count(&dead) == 0 {
-                    dead.clear();
-                }
+        let mut head = self.head;
+        head.start += from;
+        head.slots = to - from;
+        let mut dead = Vec::new();
+        if !self.dead.is_empty() {
+            dead = bits::copy(&self.dead, from, to - from);
+            if bits::count(&dead) == 0 {
+                dead.clear();
             }
-            Self {
-                head,
-                data: bits::copy(&self.data, from * record, (to - from) * record),
-                dead,
-            }
-        };
-        (part(0, at), part(at, self.head.slots))
+        }
+        Self {
+            head,
+            data: bits::copy(&self.data, from * record, (to - from) * record),
+            dead,
+        }
+    }
+
+    /// The run's slots up to `at` and those from `at` on, for 0 < at < slots.
+    pub(super) fn cut(&self, at: usize) -> (Self, Self) {
+        (self.part(0, at), self.part(at, self.head.slots))
     }
 }
 

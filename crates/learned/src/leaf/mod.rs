@@ -1,11 +1,11 @@
 //! Leaves: pages of entries, coded as runs of fixed-width records against lines.
 //!
-//! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; [`range`] reads, nothing unpacked
+//! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
-//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; [`split`]
+//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
-//! - [`run`], [`decode`], [`seek`]: one run: its header and single slots, ranges of slots, search
-//! - [`encode`], [`partition`], [`hull`]: entries to runs
+//! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
+//! - `encode`, `partition`, `hull`: entries to runs
 //! - [`verify`]: all checks of a page
 //!
 //! ARCHITECTURE.md has the format.

@@ -49,7 +49,7 @@ fn damage<const W: usize>(shape: &str, seed: u64) {
     let n = 1 + rng.below(3000) as usize;
     let all = entries::<W>(shape, n, seed);
     let (all, mut page) = full_page(&all);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
@@ -131,5 +131,20 @@ fn verify_sees_each_kind_of_damage() {
         }
         let verdict = Leaf::<1>::open(&bad, BLOCK).and_then(|l| l.verify());
         assert!(verdict.is_err(), "{what} {}", all.len());
+    }
+}
+
+#[test]
+fn data_out_of_bounds_are_an_error() {
+    let (all, page) = full_page(&entries::<1>("sequential", 700, 3));
+    for offset in [0u16, Layout::<1>::DIRECTORY as u16, 7000, 8184, u16::MAX] {
+        let mut bad = page.clone();
+        let at = Layout::<1>::DIRECTORY + 2;
+        bad[at..at + 2].copy_from_slice(&offset.to_le_bytes());
+        let leaf = open::<1>(&bad);
+        assert!(leaf.contains(&all[0]).is_err(), "{offset}");
+        let mut out = Vec::new();
+        assert!(leaf.forward(&Entry::MIN, &Entry::MAX, 1, &mut out).is_err());
+        assert!(leaf.contents().is_err() && leaf.verify().is_err());
     }
 }

@@ -24,7 +24,7 @@ pub fn heap(i: u64, rows: u64) -> u64 {
     tie_of((i / rows) as u32, (i % rows + 1) as u16)
 }
 
-pub const SHAPES: [&str; 12] = [
+pub const SHAPES: [&str; 13] = [
     "uniform",
     "sequential",
     "jitter",
@@ -37,6 +37,7 @@ pub const SHAPES: [&str; 12] = [
     "minutes",
     "descending heap",
     "constant step",
+    "wide rows",
 ];
 
 /// `n` strictly ascending entries of a shape; with two words the first is a device.
@@ -86,6 +87,8 @@ pub fn entries<const W: usize>(shape: &str, n: usize, seed: u64) -> Vec<Entry<W>
                     (at, heap(i, 150))
                 }
                 "descending heap" => (i * 17, heap(n as u64 * 2 - i, 100)),
+                // D is 1.
+                "wide rows" => (i * 5, heap(rng.below(1 << 20), 1)),
                 _ => (i * 10_000_000, heap(i, 226)),
             };
             let mut key = [k; W];

@@ -193,3 +193,29 @@ fn packer_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn no_append_below_or_beside_the_log() {
+    let all = entries::<1>("constant step", 100, 5);
+    let mut page = leaf_of(&all[..90]).to_page().unwrap();
+    assert!(open::<1>(&page).try_append(&all[90]).unwrap().is_some());
+    let patch = open::<1>(&page).try_log(&all[91]).unwrap().unwrap();
+    patch.apply(&mut page);
+    assert!(open::<1>(&page).try_append(&all[90]).unwrap().is_none());
+    assert!(open::<1>(&page).try_append(&all[91]).unwrap().is_none());
+    // Already there: nothing to change.
+    assert!(
+        open::<1>(&page)
+            .try_log(&all[91])
+            .unwrap()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        open::<1>(&page)
+            .try_log(&all[5])
+            .unwrap()
+            .unwrap()
+            .is_empty()
+    );
+}

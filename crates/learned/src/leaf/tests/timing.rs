@@ -81,3 +81,67 @@ fn timing() {
         );
     }
 }
+
+/// Entries that arrive one by one: ascending ones at the right end, others all over a page.
+#[test]
+#[ignore = "prints figures"]
+fn inserts() {
+    for shape in [
+        "sequential",
+        "constant step",
+        "minutes",
+        "jitter",
+        "bursty",
+        "descending heap",
+        "uniform",
+    ] {
+        let mut rng = Mix(4);
+        let all = entries::<1>(shape, 100_000, 3);
+        let mut shuffled = all.clone();
+        for i in (1..shuffled.len()).rev() {
+            shuffled.swap(i, rng.below(i as u64 + 1) as usize);
+        }
+        for (order, all) in [("ascending", &all), ("shuffled", &shuffled)] {
+            let mut pages = vec![leaf_of::<1>(&[]).to_page().unwrap()];
+            let mut counts = [0; 4];
+            let mut patched = 0;
+            let start = Instant::now();
+            for e in all {
+                let at = pages.partition_point(|p| open::<1>(p).low() <= *e) - 1;
+                let page = &mut pages[at];
+                let leaf = open::<1>(page);
+                let (kind, patch) = match leaf.try_append(e).unwrap() {
+                    Some(patch) => (0, Some(patch)),
+                    None => (1, leaf.try_log(e).unwrap()),
+                };
+                if let Some(patch) = patch {
+                    counts[kind] += 1;
+                    patched += patch.len();
+                    patch.apply(page);
+                    continue;
+                }
+                let mut c = leaf.contents().unwrap();
+                c.insert(*e).unwrap();
+                if let Some(new) = c.to_page() {
+                    counts[2] += 1;
+                    *page = new;
+                } else {
+                    counts[3] += 1;
+                    let (left, right) = c.split(e, 90).unwrap();
+                    *page = left.to_page().unwrap();
+                    pages.insert(at + 1, right.to_page().unwrap());
+                }
+            }
+            let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
+            let runs: usize = pages.iter().map(|p| open::<1>(p).runs()).sum();
+            println!(
+                "{shape}, {order}: {ns:.0} ns, {:.2} bytes an entry, {} pages, {:.1} runs a page; appends, logs, encodes, \
+                 splits: {counts:?}; {:.1} bytes a patch",
+                8192.0 * pages.len() as f64 / all.len() as f64,
+                pages.len(),
+                runs as f64 / pages.len() as f64,
+                patched as f64 / (counts[0] + counts[1]) as f64,
+            );
+        }
+    }
+}
