@@ -28,7 +28,7 @@ configure() {
             "logging_collector = off" "log_line_prefix = '%m [%p] %a '" "max_wal_size = 8GB" "timezone = 'UTC'" \
             "shared_buffers = 256MB" "max_connections = 60" "allow_in_place_tablespaces = on"
         local setting
-        for setting in "$@"; do printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"; done
+        for setting in "$@" ${SETTINGS:-}; do printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"; done
     } > "$dir/omendb.conf.new"
 }
 

@@ -7,7 +7,7 @@ DECLARE
     kind float8 := random();
     x int8 := CASE WHEN kind < 0.4 THEN floor(random() * 2000)::int8 WHEN kind < 0.8 THEN 1000 + step::int8 * 20 + floor(random() * 40)::int8
                    ELSE floor((random() - 0.5) * 4e12)::int8 END;
-    unit interval := CASE WHEN abs(x) < 10000000 THEN '1 second' ELSE '1 millisecond' END;   -- across a change of the clocks
+    unit interval := CASE WHEN abs(x) < 10000000 THEN '1 second' ELSE '1 millisecond' END;   -- across the hour that clocks skip
 BEGIN
     IF kind > 0.99 THEN
         RETURN (CASE type WHEN 'int2' THEN '{-32768,32767}' WHEN 'int4' THEN '{-2147483648,2147483647}'
@@ -17,8 +17,8 @@ BEGIN
     END IF;
     RETURN CASE type WHEN 'int2' THEN (x % 32768)::text WHEN 'int4' THEN (x % 2147483648)::text WHEN 'int8' THEN x::text
                      WHEN 'date' THEN (date '2024-01-01' + (x % 500000)::int)::text
-                     WHEN 'timestamp' THEN (timestamp '2024-03-09' + x * unit)::text
-                     ELSE (timestamptz '2024-03-09' + x * unit)::text END;
+                     WHEN 'timestamp' THEN (timestamp '2024-03-10 01:40' + x * unit)::text
+                     ELSE (timestamptz '2024-03-10 01:40' + x * unit)::text END;
 END $$;
 
 CREATE PROCEDURE make_tables(type text, options text, am text, rows int) LANGUAGE plpgsql AS $$
