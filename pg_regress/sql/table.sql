@@ -90,6 +90,9 @@ COMMIT;
 -- Rows that the transaction itself changes while it scans them: each once.
 UPDATE t SET k = k + 1 WHERE k < 30000;
 SELECT same('SELECT k, id FROM t WHERE k > 0', '{index,bitmap}');
+-- Statistics.
+SELECT pg_stat_force_next_flush();
+SELECT idx_scan > 10 AS scans, idx_tup_read > 5000 AS read, idx_tup_fetch > 5000 AS fetched FROM pg_stat_user_indexes WHERE indexrelname = 't_k';
 -- An error in the middle of a scan, and of an insert.
 SELECT sum(1 / (k - 500)) FROM t WHERE k > 400;
 DO $$ BEGIN INSERT INTO t SELECT i, now(), 1000 / (100 - i) FROM generate_series(1, 200) i; EXCEPTION WHEN division_by_zero THEN NULL; END $$;
