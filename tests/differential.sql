@@ -125,7 +125,7 @@ END $$;
 -- Random queries by all kinds of plans on the learned index, and by btree's, against the table without an index.
 CREATE PROCEDURE queries(type text, options text, number int) LANGUAGE plpgsql AS $$
 DECLARE
-    query text; truth text[]; kind text; direction text; seed int;
+    query text; condition text; truth text[]; kind text; direction text; seed int;
     forward text := CASE WHEN options LIKE 'DESC%' THEN 'DESC' ELSE 'ASC' END || CASE WHEN options LIKE '%NULLS FIRST' THEN ' NULLS FIRST' WHEN options LIKE '%NULLS LAST' THEN ' NULLS LAST' ELSE '' END;
     backward text := CASE WHEN options LIKE 'DESC%' THEN 'ASC' ELSE 'DESC' END || CASE WHEN options LIKE '%NULLS FIRST' THEN ' NULLS LAST' WHEN options LIKE '%NULLS LAST' THEN ' NULLS FIRST' ELSE '' END;
 BEGIN
@@ -138,7 +138,9 @@ BEGIN
         END LOOP;
         -- The key only, in order, both directions, with LIMIT and OFFSET.
         direction := CASE WHEN random() < 0.5 THEN forward ELSE backward END;
-        query := 'SELECT k FROM %s WHERE ' || random_condition(type) || ' ORDER BY k ' || direction
+        -- An equal key is one value to the planner, which leaves out the sort; but two local times can equal one instant.
+        LOOP condition := random_condition(type); EXIT WHEN type = 'timestamptz' OR condition !~ 'k = ''[^'']*''::timestamptz'; END LOOP;
+        query := 'SELECT k FROM %s WHERE ' || condition || ' ORDER BY k ' || direction
             || CASE WHEN random() < 0.6 THEN ' LIMIT ' || (random() * random() * 300)::int ELSE '' END || CASE WHEN random() < 0.2 THEN ' OFFSET ' || (random() * 90)::int ELSE '' END;
         truth := rows_by('seq', format(query, 'd_none'));
         FOREACH kind IN ARRAY '{index,indexonly}'::text[] LOOP
