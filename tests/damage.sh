@@ -50,3 +50,5 @@ for ((round = 1; round <= ROUNDS; round++)); do
 done
 if grep -E 'PANIC|TRAP|was terminated by signal' "$WORK/damage/log"; then die "a backend died"; fi
 say "$found of $ROUNDS damages found by the check; $wrong of the others give wrong rows"
+[ $wrong = 0 ] || die "an index that passes the check gives wrong rows"
+[ $((found * 2)) -ge $ROUNDS ] || die "the check finds too few damages"
