@@ -27,7 +27,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     # First the check, since inserts mend some damages.
     code=0
     timeout 120 psql -XqAt -v VERBOSITY=verbose -v ON_ERROR_STOP=1 -c "SELECT omendb_check('d_k', true)" >/dev/null 2>"$WORK/damage/checked" || code=$?
-    [ $code -le 3 ] && [ $code != 2 ] || { tail -n 5 "$WORK/damage/log"; die "timeout or lost connection: omendb_check"; }
+    [ $code -le 1 ] || { tail -n 5 "$WORK/damage/log"; die "timeout or lost connection: omendb_check"; }
     # Several queries, each on its own: an error is an answer.
     answers=same
     for query in "SELECT same('SELECT k FROM d WHERE k BETWEEN 5000000 AND 25000000')" "SELECT same('SELECT k FROM d ORDER BY k', '{index}')" \
@@ -51,4 +51,4 @@ done
 if grep -E 'PANIC|TRAP|was terminated by signal' "$WORK/damage/log"; then die "a backend died"; fi
 say "$found of $ROUNDS damages found by the check; $wrong of the others give wrong rows"
 [ $wrong = 0 ] || die "an index that passes the check gives wrong rows"
-[ $((found * 2)) -ge $ROUNDS ] || die "the check finds too few damages"
+[ $((found * 2)) -ge "$ROUNDS" ] || die "the check finds too few damages"

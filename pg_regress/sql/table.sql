@@ -106,3 +106,17 @@ DELETE FROM t WHERE id % 5 = 0;
 REFRESH MATERIALIZED VIEW CONCURRENTLY t_view;
 SELECT omendb_check('t_view_k', true), same('SELECT k FROM t_view WHERE k < 300');
 DROP TABLE t_excluded, t, t_new, t_temp CASCADE;
+-- A changed page carries its record's position: it must not be written before that.
+CREATE TABLE t_lsn (k int8);
+CREATE INDEX t_lsn_k ON t_lsn USING learned (k);
+INSERT INTO t_lsn SELECT generate_series(1, 20000) * 3;
+SELECT pg_current_wal_insert_lsn() AS before \gset
+INSERT INTO t_lsn SELECT generate_series(1, 20000) * 3 + 1;
+SELECT pg_current_wal_insert_lsn() AS after \gset
+CHECKPOINT;
+WITH pages AS (SELECT pg_read_binary_file(pg_relation_filepath('t_lsn_k'), block * 8192, 8) AS b FROM generate_series(1, pg_relation_size('t_lsn_k') / 8192 - 1) block),
+    words AS (SELECT get_byte(b, 3) * 16777216::int8 + get_byte(b, 2) * 65536 + get_byte(b, 1) * 256 + get_byte(b, 0) AS hi,
+        get_byte(b, 7) * 16777216::int8 + get_byte(b, 6) * 65536 + get_byte(b, 5) * 256 + get_byte(b, 4) AS lo FROM pages),
+    lsns AS (SELECT format('%s/%s', to_hex(hi), to_hex(lo))::pg_lsn AS lsn FROM words)
+SELECT count(*) > 2 AS pages, bool_and(lsn > :'before' AND lsn <= :'after') AS current FROM lsns;
+DROP TABLE t_lsn;
