@@ -70,12 +70,14 @@ fn timing() {
         let encode = best(50, all.len(), || {
             black_box(encode::encode(&all));
         });
-        let partition = best(50, all.len(), || {
-            black_box(partition::partition(&all, partition::Offsets::of(&all)));
+        let mut encoder = encode::Encoder::new();
+        let partition = best(50, all.len(), || encoder.partition(&all, UNIT));
+        let coarse = best(50, all.len(), || {
+            black_box(encoder.encode(&all, 128));
         });
         println!(
             "{shape}: {} entries, {} runs; point {point:.0} ns, limits 1, 8, -1, -8: {limited:.0?} ns, \
-             range {whole:.2} ns, encode {encode:.1} ns, of it partition {partition:.1} ns an entry",
+             range {whole:.2} ns, encode {encode:.1} ns, of it partition {partition:.1} ns, coarse {coarse:.1} ns an entry",
             all.len(),
             open::<1>(&page).runs(),
         );
@@ -143,5 +145,74 @@ fn inserts() {
                 patched as f64 / (counts[0] + counts[1]) as f64,
             );
         }
+    }
+}
+
+/// Nanoseconds and bytes an entry of a build: packer and pages.
+fn packed<const W: usize>(name: &str, all: &[Entry<W>]) {
+    let mut leaves = 0;
+    let mut runs = 0;
+    let mut bytes = 0;
+    let ns = best(8, all.len(), || {
+        let mut packer = Packer::new(97);
+        (leaves, runs, bytes) = (0, 0, 0);
+        let mut take = |leaf: Contents<W>| {
+            let page = black_box(leaf.to_page()).unwrap();
+            leaves += 1;
+            runs += leaf.runs.len();
+            bytes += page.len();
+        };
+        for e in all {
+            if let Some(leaf) = packer.push(*e) {
+                take(leaf);
+            }
+        }
+        packer.finish().into_iter().for_each(take);
+    });
+    println!(
+        "{name}: packed at {ns:.1} ns, {:.3} bytes an entry, {leaves} pages, {:.1} runs a page",
+        f64::from(leaves) * 8192.0 / all.len() as f64,
+        runs as f64 / f64::from(leaves),
+    );
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn packing() {
+    let n = 1_000_000;
+    for shape in [
+        "sequential",
+        "uniform",
+        "minutes",
+        "jitter",
+        "bursty",
+        "duplicates",
+        "constant step",
+        "descending heap",
+        "wide",
+    ] {
+        packed::<1>(shape, &entries(shape, n, 3));
+    }
+    let loaded: Vec<_> = (0..n as u64)
+        .map(|i| {
+            let (device, at) = (i / 100, i % 100);
+            Entry::new(
+                [device, at * 10_000_000],
+                heap(at * (n as u64 / 100) + device, 226),
+            )
+        })
+        .collect();
+    packed::<2>("(device, time)", &loaded);
+    packed::<2>("(device, sequential)", &entries("sequential", n, 3));
+    packed::<2>("(device, uniform)", &entries("uniform", n, 3));
+    if let Ok(path) = std::env::var("OMENDB_FLIGHTS") {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut all: Vec<_> = text
+            .lines()
+            .zip(0..)
+            .map(|(line, i)| Entry::new([line.parse::<u64>().unwrap() * 1_000_000], heap(i, 150)))
+            .collect();
+        all.sort_unstable();
+        packed::<1>("flights", &all);
     }
 }
