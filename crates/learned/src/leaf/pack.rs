@@ -34,8 +34,11 @@ struct Coarse {
     /// Bytes and entries of that page.
     bytes: usize,
     entries: usize,
-    /// Pages since then.
+    /// Coarse pages since then.
     pages: usize,
+    /// Fine pages to come before another coarse one is tried, and how many after the next failure.
+    wait: usize,
+    longer: usize,
 }
 
 impl Coarse {
@@ -44,18 +47,37 @@ impl Coarse {
         bytes: 0,
         entries: 0,
         pages: 0,
+        wait: 0,
+        longer: 1,
     };
 
-    /// After a page of so many runs.
-    fn after(runs: usize, bytes: usize, entries: usize) -> Self {
-        let unit = entries / (2 * runs.max(1));
-        Self {
+    /// A fine page of so many runs is done.
+    fn learn(&mut self, runs: usize, bytes: usize, entries: usize) {
+        self.wait = self.wait.saturating_sub(1);
+        if self.wait == 0 {
             // A power of two, so that units add up to about the same runs.
-            unit: (1 << unit.max(1).ilog2()).clamp(UNIT, WIDEST),
-            bytes,
-            entries,
-            pages: 0,
+            let unit = entries / (2 * runs.max(1));
+            self.unit = (1 << unit.max(1).ilog2()).clamp(UNIT, WIDEST);
+            (self.bytes, self.entries, self.pages) = (bytes, entries, 0);
         }
+    }
+
+    /// A coarse page is done.
+    fn trust(&mut self) {
+        /// After so many coarse pages comes a fine one.
+        const TRUST: usize = 15;
+        self.pages += 1;
+        self.longer = 1;
+        if self.pages >= TRUST {
+            self.unit = UNIT;
+        }
+    }
+
+    /// A coarse page turned out worse.
+    fn doubt(&mut self) {
+        self.unit = UNIT;
+        self.wait = self.longer;
+        self.longer = (2 * self.longer).min(32);
     }
 
     /// Whether a page is less dense than that one by 1/32.
@@ -65,8 +87,6 @@ impl Coarse {
 }
 
 impl<const W: usize> Packer<W> {
-    /// After so many coarse pages comes a fine one.
-    const TRUST: usize = 15;
     /// Bounds of the margin. Too many entries are partitioned in vain once, too few of them all.
     const MARGIN: (usize, usize) = (8, 64);
 
@@ -118,9 +138,6 @@ impl<const W: usize> Packer<W> {
 
     /// A full leaf of the first entries, if they fill one.
     fn pack(&mut self) -> Option<Contents<W>> {
-        if self.coarse.pages >= Self::TRUST {
-            self.coarse = Coarse::NOT;
-        }
         self.encoder.partition(&self.entries, self.coarse.unit);
         let estimate = self.encoder.estimate();
         if estimate < self.bytes - self.bytes / 64 && self.entries.len() <= self.slots {
@@ -147,14 +164,14 @@ impl<const W: usize> Packer<W> {
             }
         }
         if self.coarse.unit > UNIT && self.coarse.is_worse(used, taken) {
-            self.coarse = Coarse::NOT;
+            self.coarse.doubt();
             return self.pack();
         }
         if full {
             if self.coarse.unit == UNIT {
-                self.coarse = Coarse::after(runs.len(), used, taken);
+                self.coarse.learn(runs.len(), used, taken);
             } else {
-                self.coarse.pages += 1;
+                self.coarse.trust();
             }
             return self.emit(runs, taken);
         }
