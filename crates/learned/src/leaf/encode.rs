@@ -244,7 +244,7 @@ fn fit(values: &[u64], stat: &Stat) -> Column {
     let plain = Column::new(base, scale, 0, 0, 0, (0, 0));
     let plain = measured(&plain, (base - min) / scale, (max - base) / scale);
     let (multiplier, shift) = fixed_point(stat.slope() / scale as f64);
-    if multiplier == 0 {
+    if multiplier == 0 || stat.is_noise() {
         return plain;
     }
     let line = Column::new(base, scale, multiplier, shift, 0, (0, 0));

@@ -2,7 +2,7 @@
 
 use super::contents::Contents;
 use super::encode::{Encoder, Packed};
-use super::partition::WIDEST;
+use super::partition::unit_for;
 use super::{Layout, MAX_SLOTS, UNIT};
 use crate::key::Entry;
 
@@ -55,9 +55,7 @@ impl Coarse {
     fn learn(&mut self, runs: usize, bytes: usize, entries: usize) {
         self.wait = self.wait.saturating_sub(1);
         if self.wait == 0 {
-            // A power of two, so that units add up to about the same runs.
-            let unit = entries / (2 * runs.max(1));
-            self.unit = (1 << unit.max(1).ilog2()).clamp(UNIT, WIDEST);
+            self.unit = unit_for(entries, runs);
             (self.bytes, self.entries, self.pages) = (bytes, entries, 0);
         }
     }
@@ -87,18 +85,23 @@ impl Coarse {
 }
 
 impl<const W: usize> Packer<W> {
+    /// Log entries that a page has room for, unless it is to be filled to the last byte.
+    const INSERTS: usize = 12;
     /// Bounds of the margin. Too many entries are partitioned in vain once, too few of them all.
     const MARGIN: (usize, usize) = (8, 64);
 
     /// A packer that fills pages to `fill` percent (10 to 100).
     pub fn new(fill: u8) -> Self {
         let percent = usize::from(fill.clamp(10, 100));
+        let bytes = Layout::<W>::ROOM * percent / 100;
+        // A page that is not to be full has room for a few inserts.
+        let roomy = Layout::<W>::ROOM - Self::INSERTS * Layout::<W>::ENTRY;
         Self {
             entries: Vec::new(),
             encoder: Encoder::new(),
             low: Entry::MIN,
             target: 512,
-            bytes: Layout::<W>::ROOM * percent / 100,
+            bytes: bytes.min(if percent < 100 { roomy } else { bytes }),
             slots: MAX_SLOTS * percent / 100,
             coarse: Coarse::NOT,
             margin: Self::MARGIN.0,

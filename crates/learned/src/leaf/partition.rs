@@ -11,6 +11,13 @@ use crate::key::Entry;
 /// Most entries of a unit.
 pub(super) const WIDEST: usize = 512;
 
+/// The unit for so many entries that are likely to be so many runs: half of one, down to a power
+/// of two, so that units add up to about the same runs.
+pub(super) fn unit_for(entries: usize, runs: usize) -> usize {
+    let half = entries / (2 * runs.max(1));
+    (1 << half.max(1).ilog2()).clamp(UNIT, WIDEST)
+}
+
 /// How offsets are counted, alike for all runs of a page so that runs can be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Offsets {
@@ -323,6 +330,15 @@ impl Stat {
 }
 
 impl Stat {
+    /// Whether a line is of no use: the column does not ascend, and the narrowest band is hardly narrower
+    /// than the spread. So are random TIDs.
+    pub(super) fn is_noise(&self) -> bool {
+        let spread = self.max - self.min;
+        self.first > self.min
+            && spread <= 1 << 62
+            && band(&self.upper, &self.lower).0 * 8.0 >= spread as f64 * 7.0
+    }
+
     /// The slope of the narrowest band, in units of value a slot; NaN where a line is of no use.
     pub(super) fn slope(&self) -> f64 {
         if self.min == self.max || self.max - self.min > 1 << 62 {

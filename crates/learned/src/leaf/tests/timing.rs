@@ -216,3 +216,60 @@ fn packing() {
         packed::<1>("flights", &all);
     }
 }
+
+/// Merging a full log, and asking VACUUM's question.
+#[test]
+#[ignore = "prints figures"]
+fn merging() {
+    for (shape, n) in [("uniform", 1290), ("uniform", 960), ("sequential", 5600)] {
+        let (all, _) = full_page(&entries::<1>(shape, n, 3));
+        let mut rng = Mix(5);
+        let mut late = Vec::new();
+        while late.len() < Layout::<1>::LOG {
+            let near = all[rng.below(all.len() as u64) as usize];
+            late.push(Entry::new(
+                [near.key[0] + rng.below(1000)],
+                rng.next() >> 40,
+            ));
+        }
+        let mut page = leaf_of(&all).to_page().unwrap();
+        let e = late.pop().unwrap();
+        let mut logged = 0;
+        for e in &late {
+            if let Some(patch) = open::<1>(&page).try_log(e).unwrap() {
+                patch.apply(&mut page);
+                logged += 1;
+            }
+        }
+        let contents = best(300, 1, || {
+            black_box(open::<1>(black_box(&page)).contents().unwrap());
+        });
+        let merge = best(300, 1, || {
+            let mut c = open::<1>(black_box(&page)).contents().unwrap();
+            c.insert(e).unwrap();
+            black_box(c.to_page());
+        });
+        let vacuum = best(300, 1, || {
+            let mut n = 0;
+            let view = open::<1>(black_box(&page));
+            let mut dead = |_| {
+                n += 1;
+                false
+            };
+            black_box(view.without(&mut dead).unwrap());
+            assert_eq!(n, all.len() + logged);
+        });
+        let mut c = open::<1>(&page).contents().unwrap();
+        c.insert(e).unwrap();
+        println!(
+            "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} to {} runs), vacuum {:.1} us",
+            contents / 1e3,
+            merge / 1e3,
+            page.len() - (open::<1>(&page).upper - open::<1>(&page).lower),
+            c.bytes(),
+            open::<1>(&page).runs(),
+            c.runs.len(),
+            vacuum / 1e3,
+        );
+    }
+}
