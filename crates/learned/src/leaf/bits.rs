@@ -92,7 +92,7 @@ pub(super) fn copy(data: &[u8], from: usize, count: usize) -> Vec<u8> {
     {
         let mut bytes = bytes.to_vec();
         if let Some(last) = bytes.last_mut()
-            && count % 8 > 0
+            && !count.is_multiple_of(8)
         {
             *last &= mask((count % 8) as u32) as u8;
         }

@@ -304,23 +304,31 @@ impl<const W: usize> Contents<W> {
         insert_all(&mut all, new);
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
         // About the same runs are to be expected, as long as they are as dense.
+        let before = cost(region);
         let long = region.iter().filter(|r| r.head.slots > UNIT).count();
         let unit = unit_for(all.len(), long);
-        let mut fresh = encoder.encode(&all, unit);
-        if unit > UNIT && cost(&fresh) * 32 * old > cost(region) * 33 * all.len() {
-            fresh = encoder.encode(&all, UNIT);
+        encoder.partition(&all, unit);
+        if unit > UNIT && encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
+            encoder.partition(&all, UNIT);
         }
-        // Cutting costs a header a gap at least: often that settles it.
+        // Cutting costs one or two headers a gap, and the new entries: often that settles it.
         let gaps = new
             .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
             .count();
-        let fresh_cost = cost(&fresh);
-        if fresh_cost <= cost(region) + gaps * 8 * Layout::<W>::RUN {
-            self.runs.extend(fresh);
+        let least = before + gaps * 8 * Layout::<W>::RUN;
+        let most = before + gaps * 16 * (Layout::<W>::RUN + 1) + count * 8 * Layout::<W>::ENTRY;
+        if encoder.estimate() * 7 > most {
+            self.runs.extend(cut_around(region, first, new));
         } else {
-            let cut = cut_around(region, first, new);
-            self.runs
-                .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
+            let fresh = encoder.runs();
+            let fresh_cost = cost(&fresh);
+            if fresh_cost <= least {
+                self.runs.extend(fresh);
+            } else {
+                let cut = cut_around(region, first, new);
+                self.runs
+                    .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
+            }
         }
         self.runs.extend(kept_behind.cloned());
     }

@@ -96,6 +96,11 @@ impl<const W: usize> Encoder<W> {
     /// The runs of ascending entries, cut between units of `unit` entries.
     pub(super) fn encode(&mut self, entries: &[Entry<W>], unit: usize) -> Vec<Packed<W>> {
         self.partition(entries, unit);
+        self.runs()
+    }
+
+    /// The runs of all segments.
+    pub(super) fn runs(&mut self) -> Vec<Packed<W>> {
         (0..self.segments())
             .filter_map(|i| self.run(i, |_| usize::MAX))
             .collect()

@@ -277,7 +277,7 @@ impl Stat {
             let value = values.get(slot as usize).copied().unwrap_or(first);
             inner.then_some((from + slot, value))
         };
-        for group in values.chunks((n / 8).next_power_of_two().max(4)) {
+        for group in values.chunks((n / 4).next_power_of_two().max(4)) {
             let (mut high, mut low) = (i64::MIN, i64::MAX);
             for &v in group {
                 let d = (v.wrapping_sub(first) << shift & !SLOT) as i64;

@@ -227,10 +227,11 @@ fn merging() {
         let mut late = Vec::new();
         while late.len() < Layout::<1>::LOG {
             let near = all[rng.below(all.len() as u64) as usize];
-            late.push(Entry::new(
-                [near.key[0] + rng.below(1000)],
-                rng.next() >> 40,
-            ));
+            let tie = match shape {
+                "uniform" => heap(rng.below(10_000_000), 226),
+                _ => near.tie + (rng.below(1000) << 16),
+            };
+            late.push(Entry::new([near.key[0] + rng.below(1000)], tie));
         }
         let mut page = leaf_of(&all).to_page().unwrap();
         let e = late.pop().unwrap();
@@ -272,4 +273,48 @@ fn merging() {
             vacuum / 1e3,
         );
     }
+}
+
+/// Bytes logged for uniform inserts into random pages that start 70 % full, until they split.
+#[test]
+#[ignore = "prints figures"]
+fn logged() {
+    use crate::store::Change;
+    let mut rng = Mix(8);
+    let (mut merges, mut merged, mut images) = (0, 0, 0);
+    let (mut logs, mut plain) = (0, 0);
+    for seed in 0..50 {
+        let all = entries::<1>("uniform", 960, seed);
+        let mut page = leaf_of(&all).to_page().unwrap();
+        loop {
+            let key = all[0].key[0] + rng.below(all[959].key[0] - all[0].key[0]);
+            let e = Entry::new([key], heap(rng.below(10_000_000), 226));
+            if let Some(patch) = open::<1>(&page).try_log(&e).unwrap() {
+                logs += 1;
+                plain += patch.len() + 4 * patch.spans().count();
+                patch.apply(&mut page);
+                continue;
+            }
+            let mut c = open::<1>(&page).contents().unwrap();
+            c.insert(e).unwrap();
+            let Some(new) = c.to_page() else { break };
+            merges += 1;
+            let leaf = open::<1>(&new);
+            let full = 8192 - (leaf.upper - leaf.lower);
+            merged += match Change::between(&page, new.clone()) {
+                Change::Image(_) => {
+                    images += 1;
+                    full
+                }
+                Change::Patch(p) => p.len() + 4 * p.spans().count(),
+            };
+            page = new;
+        }
+    }
+    println!(
+        "{merges} merges, {images} of them images: {:.0} bytes a merge; {logs} log entries: {:.1} bytes each; {:.0} bytes an insert",
+        f64::from(merges as u32).recip() * merged as f64,
+        plain as f64 / f64::from(logs),
+        (plain + merged) as f64 / f64::from(logs + merges),
+    );
 }
