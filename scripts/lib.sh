@@ -2,6 +2,7 @@
 # Sourced by all scripts: where things are, and how to talk to the private servers.
 #   PG_CONFIG     which PostgreSQL (default: PGVER's under /usr/lib/postgresql, else the one in PATH)
 #   OMENDB_WORK   directory for servers, logs, results (default /var/tmp/omendb-USER)
+#   SETTINGS      more settings for all servers, e.g. "debug_discard_caches=1" for a server with assertions
 #   AM            access method under test: learned (default); btree tries the scripts without the extension
 set -euo pipefail
 

@@ -15,7 +15,7 @@ shift 2
 dir=$WORK/$name
 [ ${#dir} -lt 85 ] || die "OMENDB_WORK is too long for a socket path: $dir"
 
-ctl() { as_server_user "$BINDIR/pg_ctl" -D "$dir/data" -s -w -t 300 "$@"; }
+ctl() { as_server_user env -u RUST_BACKTRACE "$BINDIR/pg_ctl" -D "$dir/data" -s -w -t 300 "$@"; }
 running() { ctl status >/dev/null 2>&1; }
 
 # WORK itself must be reachable for the servers' user.
@@ -28,7 +28,7 @@ configure() {
             "logging_collector = off" "log_line_prefix = '%m [%p] %a '" "max_wal_size = 8GB" "timezone = 'UTC'" \
             "shared_buffers = 256MB" "max_connections = 60" "allow_in_place_tablespaces = on"
         local setting
-        for setting in "$@"; do printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"; done
+        for setting in "$@" ${SETTINGS:-}; do printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"; done
     } > "$dir/omendb.conf.new"
 }
 

@@ -145,10 +145,6 @@ struct Build<'s, 'r> {
 impl Build<'_, '_> {
     fn add(&mut self, entry: Key) {
         self.count += 1;
-        if let Some(spill) = &mut self.spill {
-            spill.put(&entry);
-            return;
-        }
         let after = match self.entries.last() {
             Some(last) => *last < entry,
             None => self.builder.accepts(&entry),
@@ -159,7 +155,9 @@ impl Build<'_, '_> {
         }
         self.entries.push(entry);
         if self.entries.len() >= self.limit {
-            if self.ordered {
+            if self.spill.is_some() {
+                self.spill_entries();
+            } else if self.ordered {
                 self.push_all();
             } else {
                 self.spill_all();
@@ -172,15 +170,16 @@ impl Build<'_, '_> {
         if self.spill.is_none() && !self.ordered && self.pushed > 0 {
             self.spill_all();
         }
+        if self.spill.is_some() {
+            self.spill_entries();
+            self.entries = Vec::new();
+        }
         progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::SORT);
         progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_TOTAL, self.count as i64);
         if let Some(spill) = &mut self.spill {
             spill.sort();
         } else if !self.ordered {
-            let interrupt = &mut || self.store.interrupt();
-            if learned::sort::sort(&mut self.entries, interrupt).is_err() {
-                out_of_memory();
-            }
+            self.sort_entries();
         }
         progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::LOAD);
         match self.spill.take() {
@@ -212,9 +211,29 @@ impl Build<'_, '_> {
         self.entries = entries;
     }
 
-    /// Goes over to the server's sort with all rows so far.
+    fn sort_entries(&mut self) {
+        let interrupt = &mut || self.store.interrupt();
+        if learned::sort::sort(&mut self.entries, interrupt).is_err() {
+            out_of_memory();
+        }
+    }
+
+    /// Hands the entries in memory to the server's sort, in order: its own sorting of what fits in
+    /// its memory then only has to find that they are.
+    fn spill_entries(&mut self) {
+        self.sort_entries();
+        if let Some(spill) = &mut self.spill {
+            for entry in self.entries.drain(..) {
+                spill.put(&entry);
+            }
+        }
+        self.store.interrupt();
+    }
+
+    /// Goes over to the server's sort with all rows so far. It gets half of the memory, the
+    /// entries collected for it and the room to sort them the other half.
     fn spill_all(&mut self) {
-        let mut spill = Spill::new(memory() / 1024);
+        let mut spill = Spill::new(memory() / 2048);
         let store = self.store;
         let read = &mut |block: Block| -> learned::Result<Box<Page>> {
             store.interrupt();
@@ -226,10 +245,10 @@ impl Build<'_, '_> {
         };
         self.builder.restart(read, visit).or_raise(self.index);
         self.pushed = 0;
-        for entry in std::mem::take(&mut self.entries) {
-            spill.put(&entry);
-        }
         self.spill = Some(spill);
+        self.spill_entries();
+        self.limit /= 2;
+        self.entries.shrink_to(self.limit);
     }
 }
 

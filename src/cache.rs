@@ -4,7 +4,8 @@
 //! invalidated. So it must be one chunk of memory, and no reference to it may outlive a callback.
 //! All of it is advice: the pages themselves are checked.
 
-use learned::Tree;
+use learned::page::NO_BLOCK;
+use learned::{Block, Tree};
 use pgrx::pg_sys;
 
 use crate::error::OrRaise;
@@ -28,6 +29,9 @@ struct Header {
     missed: u64,
     root: u32,
     level: i32,
+    /// The leaf of the last insert, and whether the one before went there, too.
+    leaf: u32,
+    again: bool,
 }
 
 /// The tree of an index with what this backend remembers of it.
@@ -77,6 +81,22 @@ pub fn remember(tree: &Tree<'_, Relation, WORDS>) {
     }
 }
 
+/// The leaf where the last inserts went, if more than one did in a row: the next one's likely place.
+pub fn near(rel: pg_sys::Relation) -> Option<Block> {
+    // SAFETY: as in tree().
+    let header = unsafe { (*rel).rd_amcache.cast::<Header>().as_ref() }?;
+    header.again.then_some(header.leaf)
+}
+
+/// Remembers the leaf of an insert.
+pub fn inserted(rel: pg_sys::Relation, leaf: Block) {
+    // SAFETY: as in tree().
+    if let Some(header) = unsafe { (*rel).rd_amcache.cast::<Header>().as_mut() } {
+        header.again = header.leaf == leaf;
+        header.leaf = leaf;
+    }
+}
+
 /// Discards a model that misses too often; the next callback loads the current one.
 /// Called at the end of a callback, when nothing refers to the cache any more.
 pub fn review(rel: pg_sys::Relation) {
@@ -116,6 +136,8 @@ unsafe fn load(store: &Relation) -> *mut Header {
             missed: 0,
             root: 0,
             level: -1,
+            leaf: NO_BLOCK,
+            again: false,
         });
         let bytes = chunk.add(1).cast::<u8>();
         bytes.copy_from_nonoverlapping(model.as_ptr(), model.len());

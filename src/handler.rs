@@ -131,10 +131,6 @@ unsafe extern "C-unwind" fn strategy(
         pg_sys::CompareType::COMPARE_EQ => pg_sys::BTEqualStrategyNumber,
         pg_sys::CompareType::COMPARE_GE => pg_sys::BTGreaterEqualStrategyNumber,
         pg_sys::CompareType::COMPARE_GT => pg_sys::BTGreaterStrategyNumber,
-<<<<<<< HEAD
-        // InvalidStrategy
-=======
->>>>>>> pg
         _ => 0,
     };
     strategy as pg_sys::StrategyNumber

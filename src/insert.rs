@@ -34,9 +34,14 @@ pub unsafe extern "C-unwind" fn aminsert(
     // SAFETY: the index is open.
     let fill = unsafe { options::fill(index) };
     {
+        let near = cache::near(index);
         let tree = cache::tree(&store);
-        tree.insert(entry, fill).or_raise(index);
+        let done = match near {
+            Some(leaf) => tree.insert_near(leaf, entry, fill),
+            None => tree.insert(entry, fill),
+        };
         cache::remember(&tree);
+        cache::inserted(index, done.or_raise(index).block);
     }
     cache::review(index);
     false

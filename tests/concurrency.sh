@@ -29,9 +29,39 @@ check_load
 sql -c 'VACUUM load' 
 check_load
 
+# An index-only scan has copied entries of dead rows; VACUUM must wait for it, or those rows come back when their pages are all visible.
+say "index-only scans hold off VACUUM"
+sql -c 'DROP TABLE load' -c 'CREATE TABLE held (k int8, pad text)' -c "INSERT INTO held SELECT i::int8 * 7919 % 50021, 'p' FROM generate_series(1, 50000) i" \
+    -c "CREATE INDEX held_k ON held USING $AM (k)" -c 'VACUUM ANALYZE held' -c 'DELETE FROM held WHERE k % 2 = 1'
+{
+    echo "SET enable_seqscan = off; SET enable_bitmapscan = off; BEGIN ISOLATION LEVEL REPEATABLE READ;"
+    for n in 1 3 10 30 100 300; do echo "DECLARE c$n CURSOR FOR SELECT k FROM held WHERE k >= 0 ORDER BY k; MOVE $n FROM c$n;"; done
+    printf '%s\n' 'EXPLAIN SELECT k FROM held WHERE k >= 0 ORDER BY k;' "SELECT 'ready';" '\! while [ ! -e '"$SCRIPTS"'/go ]; do sleep 0.1; done'
+    for n in 1 3 10 30 100 300; do echo "SELECT 'cursor'; FETCH ALL FROM c$n;"; done
+} > "$SCRIPTS/held.sql"
+sql < "$SCRIPTS/held.sql" > "$SCRIPTS/held.out" &
+reader=$!
+until grep -q '^ready' "$SCRIPTS/held.out"; do kill -0 $reader || die "the cursors fail"; sleep 0.1; done
+grep -q 'Index Only Scan using held_k' "$SCRIPTS/held.out" || die "no index-only scan"
+sql -c 'VACUUM held' &
+vacuum=$!
+waited=no
+for ((i = 0; i < 50; i++)); do
+    if [ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'BufferPin' AND query = 'VACUUM held'")" = 1 ]; then waited=yes; break; fi
+    kill -0 $vacuum 2>/dev/null || break
+    sleep 0.1
+done
+touch "$SCRIPTS/go"
+wait $reader
+wait $vacuum
+[ "$(grep -cE '^[0-9]*[13579]$' "$SCRIPTS/held.out")" = 0 ] || die "an index-only scan returns deleted rows"
+[ "$(grep -cE '^[0-9]+$' "$SCRIPTS/held.out")" = "$(sql -c 'SELECT 6 * count(*) - 444 FROM held')" ] || die "an index-only scan omits rows"
+[ $waited = yes ] || die "VACUUM does not wait for an index-only scan"
+sql -c "SELECT omendb_check('held_k', true)" >/dev/null
+
 # A window that slides: as many rows go at the old end as come at the new one; the index must not keep growing.
 say "sliding window"
-sql -c 'DROP TABLE load' -c "CREATE TABLE slide (k int8)" -c "CREATE INDEX slide_k ON slide USING $AM (k)"
+sql -c 'DROP TABLE held' -c "CREATE TABLE slide (k int8)" -c "CREATE INDEX slide_k ON slide USING $AM (k)"
 for i in $(seq 1 12); do
     sql -c "INSERT INTO slide SELECT $i * 40000 + i FROM generate_series(0, 39999) i" -c "DELETE FROM slide WHERE k < ($i - 2) * 40000" -c 'VACUUM slide'
     if [ "$i" = 6 ]; then size=$(sql -c "SELECT pg_relation_size('slide_k')"); fi

@@ -7,7 +7,7 @@ DECLARE
     kind float8 := random();
     x int8 := CASE WHEN kind < 0.4 THEN floor(random() * 2000)::int8 WHEN kind < 0.8 THEN 1000 + step::int8 * 20 + floor(random() * 40)::int8
                    ELSE floor((random() - 0.5) * 4e12)::int8 END;
-    unit interval := CASE WHEN abs(x) < 10000000 THEN '1 second' ELSE '1 millisecond' END;   -- across a change of the clocks
+    unit interval := CASE WHEN abs(x) < 10000000 THEN '1 second' ELSE '1 millisecond' END;   -- across the hour that clocks skip
 BEGIN
     IF kind > 0.99 THEN
         RETURN (CASE type WHEN 'int2' THEN '{-32768,32767}' WHEN 'int4' THEN '{-2147483648,2147483647}'
@@ -17,8 +17,8 @@ BEGIN
     END IF;
     RETURN CASE type WHEN 'int2' THEN (x % 32768)::text WHEN 'int4' THEN (x % 2147483648)::text WHEN 'int8' THEN x::text
                      WHEN 'date' THEN (date '2024-01-01' + (x % 500000)::int)::text
-                     WHEN 'timestamp' THEN (timestamp '2024-03-09' + x * unit)::text
-                     ELSE (timestamptz '2024-03-09' + x * unit)::text END;
+                     WHEN 'timestamp' THEN (timestamp '2024-03-10 01:40' + x * unit)::text
+                     ELSE (timestamptz '2024-03-10 01:40' + x * unit)::text END;
 END $$;
 
 CREATE PROCEDURE make_tables(type text, options text, am text, rows int) LANGUAGE plpgsql AS $$
@@ -125,7 +125,7 @@ END $$;
 -- Random queries by all kinds of plans on the learned index, and by btree's, against the table without an index.
 CREATE PROCEDURE queries(type text, options text, number int) LANGUAGE plpgsql AS $$
 DECLARE
-    query text; truth text[]; kind text; direction text; seed int;
+    query text; condition text; truth text[]; kind text; direction text; seed int;
     forward text := CASE WHEN options LIKE 'DESC%' THEN 'DESC' ELSE 'ASC' END || CASE WHEN options LIKE '%NULLS FIRST' THEN ' NULLS FIRST' WHEN options LIKE '%NULLS LAST' THEN ' NULLS LAST' ELSE '' END;
     backward text := CASE WHEN options LIKE 'DESC%' THEN 'ASC' ELSE 'DESC' END || CASE WHEN options LIKE '%NULLS FIRST' THEN ' NULLS LAST' WHEN options LIKE '%NULLS LAST' THEN ' NULLS FIRST' ELSE '' END;
 BEGIN
@@ -138,7 +138,9 @@ BEGIN
         END LOOP;
         -- The key only, in order, both directions, with LIMIT and OFFSET.
         direction := CASE WHEN random() < 0.5 THEN forward ELSE backward END;
-        query := 'SELECT k FROM %s WHERE ' || random_condition(type) || ' ORDER BY k ' || direction
+        -- An equal key is one value to the planner, which leaves out the sort; but two local times can equal one instant.
+        LOOP condition := random_condition(type); EXIT WHEN type = 'timestamptz' OR condition !~ 'k = ''[^'']*''::timestamptz'; END LOOP;
+        query := 'SELECT k FROM %s WHERE ' || condition || ' ORDER BY k ' || direction
             || CASE WHEN random() < 0.6 THEN ' LIMIT ' || (random() * random() * 300)::int ELSE '' END || CASE WHEN random() < 0.2 THEN ' OFFSET ' || (random() * 90)::int ELSE '' END;
         truth := rows_by('seq', format(query, 'd_none'));
         FOREACH kind IN ARRAY '{index,indexonly}'::text[] LOOP

@@ -16,7 +16,7 @@ use crate::store::{Guard, Store};
 use crate::tree::Tree;
 
 /// Entries of the first batch.
-const FIRST: usize = 8;
+const FIRST: usize = 32;
 /// Each batch is that many times as long as the one before.
 const GROWTH: usize = 8;
 /// Entries of the longest batch.

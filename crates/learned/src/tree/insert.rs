@@ -69,7 +69,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 }
             }
         };
-        self.store.commit(&mut [(&mut leaf, change)])?;
+        if !matches!(&change, Change::Patch(patch) if patch.is_empty()) {
+            self.store.commit(&mut [(&mut leaf, change)])?;
+        }
         Ok(Inserted { block, how })
     }
 
