@@ -248,8 +248,11 @@ fn fit(values: &[u64], stat: &Stat) -> Column {
     }
     let plain = Column::new(base, scale, 0, 0, 0, (0, 0));
     let plain = measured(&plain, (base - min) / scale, (max - base) / scale);
-    let (multiplier, shift) = fixed_point(stat.slope() / scale as f64);
-    if multiplier == 0 || stat.is_noise() {
+    let Some(slope) = stat.slope() else {
+        return plain;
+    };
+    let (multiplier, shift) = fixed_point(slope / scale as f64);
+    if multiplier == 0 {
         return plain;
     }
     let line = Column::new(base, scale, multiplier, shift, 0, (0, 0));

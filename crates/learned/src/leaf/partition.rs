@@ -11,11 +11,11 @@ use crate::key::Entry;
 /// Most entries of a unit.
 pub(super) const WIDEST: usize = 512;
 
-/// The unit for so many entries that are likely to be so many runs: half of one, down to a power
+/// The unit for so many entries that are likely to be so many runs: one of them, down to a power
 /// of two, so that units add up to about the same runs.
 pub(super) fn unit_for(entries: usize, runs: usize) -> usize {
-    let half = entries / (2 * runs.max(1));
-    (1 << half.max(1).ilog2()).clamp(UNIT, WIDEST)
+    let run = entries / runs.max(1);
+    (1 << run.max(1).ilog2()).clamp(UNIT, WIDEST)
 }
 
 /// How offsets are counted, alike for all runs of a page so that runs can be merged.
@@ -219,6 +219,8 @@ pub(super) struct Stat {
     pub gcd: u64,
     first: u64,
     width: u32,
+    /// Width and slope of the narrowest band, where a line may be of use.
+    band: Option<(f64, f64)>,
 }
 
 /// What is known of a column beforehand.
@@ -240,6 +242,8 @@ impl Stat {
         let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
             return;
         };
+        self.upper.0.reserve(8);
+        self.lower.0.reserve(8);
         (self.min, self.max) = (first, last);
         if known != Known::Ascends {
             self.max = first;
@@ -317,35 +321,25 @@ impl Stat {
     }
 
     /// Bits of a residual, with or without line.
-    fn needs(&self) -> u32 {
+    fn needs(&mut self) -> u32 {
         let scale = self.gcd.max(1);
         let spread = (self.max - self.min) / scale;
         let plain = bits_of(spread);
+        self.band = None;
         if plain == 0 || self.max - self.min > 1 << 62 {
             return plain;
         }
-        let (width, _) = band(&self.upper, &self.lower);
+        let (width, slope) = band(&self.upper, &self.lower);
+        self.band = Some((width, slope));
         plain.min(bits_of((width / scale as f64).ceil() as u64))
     }
-}
 
-impl Stat {
-    /// Whether a line is of no use: the column does not ascend, and the narrowest band is hardly narrower
-    /// than the spread. So are random TIDs.
-    pub(super) fn is_noise(&self) -> bool {
-        let spread = self.max - self.min;
-        self.first > self.min
-            && spread <= 1 << 62
-            && band(&self.upper, &self.lower).0 * 8.0 >= spread as f64 * 7.0
-    }
-
-    /// The slope of the narrowest band, in units of value a slot; NaN where a line is of no use.
-    pub(super) fn slope(&self) -> f64 {
-        if self.min == self.max || self.max - self.min > 1 << 62 {
-            f64::NAN
-        } else {
-            band(&self.upper, &self.lower).1
-        }
+    /// The slope of the narrowest band, in units of value a slot. None where a line is of no use: for columns that
+    /// do not ascend and whose narrowest band is hardly narrower than their spread. So are random TIDs.
+    pub(super) fn slope(&self) -> Option<f64> {
+        let (width, slope) = self.band?;
+        let noise = self.first > self.min && width * 8.0 >= (self.max - self.min) as f64 * 7.0;
+        (!noise).then_some(slope)
     }
 }
 
@@ -407,10 +401,13 @@ impl<const W: usize> Partition<W> {
 
     /// Cuts ascending entries into segments that start out as units of `unit` entries. `columns` are theirs.
     pub(super) fn cut(&mut self, entries: &[Entry<W>], columns: &Columns<W>, unit: usize) {
+        let unit = unit.clamp(1, WIDEST);
+        let units = entries.len() / unit + 1;
+        self.all.reserve(units.saturating_sub(self.all.len()));
         let mut at = 0;
         self.len = 0;
         while let Some(first) = entries.get(at) {
-            let len = columns.unit(entries, at, unit.clamp(1, WIDEST));
+            let len = columns.unit(entries, at, unit);
             if self.len == self.all.len() {
                 self.all.push(Segment::empty());
             }
