@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-const DEFAULT_FILL: i32 = 90;
+const DEFAULT_FILL: i32 = 97;
 
 /// The parsed options, as the server stores them in `rd_options`.
 #[repr(C)]

@@ -234,6 +234,7 @@ pub unsafe extern "C-unwind" fn amgettuple(
 fn fill(scan: &pg_sys::IndexScanDescData, state: &mut State, forward: bool) -> Option<Key> {
     if !state.cursor.has_more(forward) {
         state.cursor.finish(forward);
+        release(state);
         return None;
     }
     count_search(scan, state);
@@ -266,9 +267,12 @@ fn fill(scan: &pg_sys::IndexScanDescData, state: &mut State, forward: bool) -> O
     entry
 }
 
-/// Notes the entries read for serializable transactions, while the leaf is still locked.
+/// Judges and notes the read of a leaf while it is still locked: for snapshots that may be too old,
+/// for serializable transactions.
 #[inline(always)]
 fn note_read(scan: &pg_sys::IndexScanDescData, state: &State, leaf: &<Relation as Store>::Read) {
+    // SAFETY: index and snapshot are the scan's.
+    unsafe { query::check_snapshot_age(scan.indexRelation, scan.xs_snapshot, leaf) };
     if state.note_reads {
         // SAFETY: index and snapshot are the scan's.
         unsafe {

@@ -59,6 +59,20 @@ wait $vacuum
 [ $waited = yes ] || die "VACUUM does not wait for an index-only scan"
 sql -c "SELECT omendb_check('held_k', true)" >/dev/null
 
+# A scan that has reached its end holds nothing, though its cursor is open, and can still go back.
+say "finished scans do not hold off VACUUM"
+rm "$SCRIPTS/go"
+sql -c 'DELETE FROM held WHERE k % 3 = 1'
+printf '%s\n' 'SET enable_seqscan = off; SET enable_bitmapscan = off; BEGIN; DECLARE c SCROLL CURSOR FOR SELECT k FROM held WHERE k >= 0;' \
+    'MOVE ALL FROM c;' "SELECT 'ready';" '\! while [ ! -e '"$SCRIPTS"'/go ]; do sleep 0.1; done' 'FETCH BACKWARD ALL FROM c;' > "$SCRIPTS/held.sql"
+sql < "$SCRIPTS/held.sql" > "$SCRIPTS/held.out" &
+reader=$!
+until grep -q '^ready' "$SCRIPTS/held.out"; do kill -0 $reader || die "the cursor fails"; sleep 0.1; done
+sql -c "SET statement_timeout = '60s'" -c 'VACUUM held' || die "VACUUM waits for a scan that is finished"
+touch "$SCRIPTS/go"
+wait $reader
+diff <(grep -E '^[0-9]+$' "$SCRIPTS/held.out") <(sql -c 'SELECT k FROM held ORDER BY k + 0 DESC') >/dev/null || die "FETCH BACKWARD differs"
+
 # A window that slides: as many rows go at the old end as come at the new one; the index must not keep growing.
 say "sliding window"
 sql -c 'DROP TABLE held' -c "CREATE TABLE slide (k int8)" -c "CREATE INDEX slide_k ON slide USING $AM (k)"

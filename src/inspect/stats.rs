@@ -24,7 +24,7 @@ CREATE FUNCTION omendb_stats(index regclass, OUT leaves bigint, OUT inner_pages 
         OUT segments bigint, OUT model_bytes bigint, OUT max_error bigint,
         OUT mean_error double precision, OUT index_bytes bigint, OUT btree_bytes bigint)
     RETURNS SETOF record
-    LANGUAGE c STRICT VOLATILE PARALLEL SAFE ROWS 1 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 COMMENT ON FUNCTION omendb_stats(regclass) IS
     'describes a learned index: pages, entries, model (errors in leaves), size, and the size of a btree index without deduplication';
 ")]

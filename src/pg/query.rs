@@ -48,6 +48,40 @@ pub unsafe fn is_mvcc_snapshot(snapshot: pg_sys::Snapshot) -> bool {
         || snapshot.snapshot_type == pg_sys::SnapshotType::SNAPSHOT_HISTORIC_MVCC
 }
 
+/// Raises "snapshot too old" if `old_snapshot_threshold` let rows that the snapshot sees be removed
+/// and this page has changed since. Up to 16, index scans have to ask: the heap does not, where an
+/// entry is gone.
+///
+/// ```c
+/// if (old_snapshot_threshold >= 0 && snapshot != NULL
+///     && (snapshot->snapshot_type == SNAPSHOT_MVCC || snapshot->snapshot_type == SNAPSHOT_TOAST)
+///     && !XLogRecPtrIsInvalid(snapshot->lsn) && PageGetLSN(page) > snapshot->lsn)
+///     TestForOldSnapshot_impl(snapshot, relation);
+/// ```
+///
+/// # Safety
+/// `index` is open; `snapshot` is null or a snapshot; `page` is locked.
+#[inline(always)]
+pub unsafe fn check_snapshot_age(
+    index: pg_sys::Relation,
+    snapshot: pg_sys::Snapshot,
+    page: &learned::Page,
+) {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: a setting; the rest is the caller's contract. An ERROR lets go of the page.
+    unsafe {
+        if pg_sys::old_snapshot_threshold < 0 || !is_mvcc_snapshot(snapshot) {
+            return;
+        }
+        let lsn = (*snapshot).lsn;
+        if lsn != 0 && learned::page::lsn(page) > lsn {
+            pg_sys::TestForOldSnapshot_impl(snapshot, index);
+        }
+    }
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    let _ = (index, snapshot, page);
+}
+
 /// Counts an index scan in the statistics.
 ///
 /// ```c

@@ -104,12 +104,11 @@ impl Relation {
     }
 
     /// A new block at the end, zeroed and locked.
+    #[cfg(feature = "pg15")]
     pub fn extend(&self) -> Write {
-        // SAFETY: the relation is open. The buffer is locked before anyone else can come upon it,
-        // and the guard takes over pin and lock.
-        unsafe {
-            #[cfg(feature = "pg15")]
-            let buffer = {
+        loop {
+            // SAFETY: the relation is open, and the guard takes over pin and lock.
+            let write = unsafe {
                 let shared = !ffi::relation_is_local(self.rel);
                 if shared {
                     pg_sys::LockRelationForExtension(self.rel, pg_sys::ExclusiveLock as i32);
@@ -125,9 +124,21 @@ impl Relation {
                 if shared {
                     pg_sys::UnlockRelationForExtension(self.rel, pg_sys::ExclusiveLock as i32);
                 }
-                buffer
+                Write::new(buffer, pg_sys::BufferGetBlockNumber(buffer))
             };
-            #[cfg(not(feature = "pg15"))]
+            // A free space map from before a crash may have offered the block to somebody who was
+            // quicker to lock it.
+            if page::is_new(&write) {
+                return write;
+            }
+        }
+    }
+
+    /// A new block at the end, zeroed and locked before anyone else can come upon it.
+    #[cfg(not(feature = "pg15"))]
+    pub fn extend(&self) -> Write {
+        // SAFETY: the relation is open, and the guard takes over pin and lock.
+        unsafe {
             let buffer = pg_sys::ExtendBufferedRel(
                 pg_sys::BufferManagerRelation {
                     rel: self.rel,

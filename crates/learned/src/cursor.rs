@@ -6,7 +6,7 @@
 //! Several ranges (`= ANY`), in ascending order, follow one another.
 //! The first batches are small: most scans end after a few rows.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::Leaf;
@@ -21,6 +21,9 @@ const FIRST: usize = 32;
 const GROWTH: usize = 8;
 /// Entries of the longest batch.
 const LONGEST: usize = 1024;
+
+/// A batch has to lead on from its edge, else a damaged leaf could be read for ever.
+const OUT_OF_ORDER: &str = "entries are not in order";
 
 /// "Before the first entry" of a batch, in the order in which it was read.
 const BEFORE: usize = usize::MAX;
@@ -208,14 +211,17 @@ impl<const W: usize> Cursor<W> {
         self.started = true;
     }
 
-    /// Goes beyond the last entry in a direction, where [`Self::has_more`] says there is none.
+    /// Goes beyond the last entry in a direction, where [`Self::has_more`] says there is none. The
+    /// batch is given up: its leaf need not stay pinned, and who turns round reads it anew.
     #[inline]
     pub fn finish(&mut self, forward: bool) {
-        self.at = if forward != self.descending {
-            self.batch.len()
-        } else {
-            BEFORE
-        };
+        if self.started {
+            let end = if forward { self.high } else { self.low };
+            (self.low, self.high) = (end, end);
+            self.batch.clear();
+            self.at = BEFORE;
+            self.serial += 1;
+        }
     }
 
     /// Replaces the batch by the next one in a direction, from one leaf, which is returned still
@@ -252,6 +258,9 @@ impl<const W: usize> Cursor<W> {
         self.fences = (leaf.low(), leaf.high());
         if forward {
             let more = self.read(|limit, batch| leaf.forward(&edge, &until, limit, batch))?;
+            if self.batch.last().is_some_and(|last| *last < edge) {
+                return Err(Error::corrupted(block, OUT_OF_ORDER));
+            }
             self.low = edge;
             (self.high, self.trail) = match self.batch.last() {
                 Some(last) if more => (successor(last), Trail::Within(block)),
@@ -260,6 +269,9 @@ impl<const W: usize> Cursor<W> {
             };
         } else {
             let more = self.read(|limit, batch| leaf.backward(&from, &edge, limit, batch))?;
+            if self.batch.last().is_some_and(|last| *last >= edge) {
+                return Err(Error::corrupted(block, OUT_OF_ORDER));
+            }
             self.high = edge;
             (self.low, self.trail) = match self.batch.last() {
                 Some(last) if more => (*last, Trail::Within(block)),

@@ -137,6 +137,11 @@ pub fn init(kind: Kind, level: u8, words: usize) -> Box<Page> {
     page
 }
 
+/// The position in the write-ahead log of the page's last change: two halves, the high one first.
+pub fn lsn(page: &Page) -> u64 {
+    u64::from(u32_at(page, 0)) << 32 | u64::from(u32_at(page, 4))
+}
+
 /// Whether the page was never written (a crash can leave such pages behind).
 pub fn is_new(page: &Page) -> bool {
     u16_at(page, pd::UPPER) == 0

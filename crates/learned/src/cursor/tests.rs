@@ -180,3 +180,40 @@ fn successors() {
     assert_eq!(successor(&entry(3, u64::MAX)), entry(4, 0));
     assert_eq!(successor(&E::MAX), E::MAX);
 }
+
+/// A damaged leaf may give wrong rows until it is checked, but not without end.
+#[test]
+fn damaged_leaves_are_not_read_for_ever() {
+    let mut packer = crate::leaf::Packer::<1>::new(100);
+    let entries = (0..5000).map(|k| entry(1_000_000 + k, k << 16 | 1));
+    let mut leaves: Vec<_> = entries.filter_map(|e| packer.push(e)).collect();
+    leaves.extend(packer.finish());
+    let mut leaf = leaves.remove(0);
+    leaf.high = Entry::MAX;
+    let page = leaf.to_page().unwrap();
+    let [(meta_block, meta), _] = empty_index::<1>(90, [0; 8]);
+    let run = 80;
+    let mut stopped = 0;
+    for (byte, bit) in (run..run + 48).flat_map(|b| (0..8).map(move |i| (b, 1 << i))) {
+        let mem = Mem::of([(meta_block, meta.clone()), (1, page.clone())]);
+        mem.damage(1, |page| page[byte] ^= bit);
+        let tree = Tree::<_, 1>::new(&mem);
+        for forward in [true, false] {
+            let mut cursor = Cursor::default();
+            cursor.reset(Range::ALL);
+            let mut rows = 0;
+            while rows < 100_000 {
+                if cursor.step(forward).is_some() {
+                    rows += 1;
+                } else if !cursor.has_more(forward) {
+                    break;
+                } else if let Err(error) = cursor.load(&tree, forward) {
+                    stopped += u32::from(error.to_string().contains("not in order"));
+                    break;
+                }
+            }
+            assert!(rows < 100_000, "byte {byte}, bit {bit}, forward {forward}");
+        }
+    }
+    assert!(stopped > 0);
+}

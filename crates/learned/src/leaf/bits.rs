@@ -87,6 +87,17 @@ impl Writer {
 
 /// `count` bits of `data` from bit `from` on, moved to a byte boundary.
 pub(super) fn copy(data: &[u8], from: usize, count: usize) -> Vec<u8> {
+    if let Some(bytes) = data.get(from / 8..from / 8 + count.div_ceil(8))
+        && from.is_multiple_of(8)
+    {
+        let mut bytes = bytes.to_vec();
+        if let Some(last) = bytes.last_mut()
+            && !count.is_multiple_of(8)
+        {
+            *last &= mask((count % 8) as u32) as u8;
+        }
+        return bytes;
+    }
     let mut out = Writer::new(count);
     let mut done = 0;
     while done < count {

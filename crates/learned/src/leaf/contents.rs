@@ -1,6 +1,7 @@
 //! The owned form of a leaf, for changes that are more than a patch.
 
-use super::encode::{Packed, encode};
+use super::encode::{Encoder, Packed, encode};
+use super::partition::unit_for;
 use super::view::Leaf;
 use super::{Layout, MAX_SLOTS, UNIT, bits};
 use crate::error::Result;
@@ -67,6 +68,58 @@ impl<const W: usize> Leaf<'_, W> {
             runs,
             log: (0..self.log).map(|i| self.logged(i)).collect(),
         })
+    }
+}
+
+impl<const W: usize> Leaf<'_, W> {
+    /// The contents without the live entries whose tie `dead` says so of, and their number; None if that
+    /// is 0. `dead` is asked once for each entry, straight from the page.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupted`] where a run cannot be read.
+    pub fn without(
+        &self,
+        dead: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<(Contents<W>, usize)>> {
+        // The hits' numbers, in the order in which Contents::remove asks.
+        let mut hits = Vec::new();
+        let mut asked = 0;
+        let mut ask = |tie: u64| {
+            if dead(tie) {
+                hits.push(asked);
+            }
+            asked += 1;
+        };
+        for i in 0..self.log {
+            ask(self.logged(i).tie);
+        }
+        let bitmap = self.bitmap();
+        let mut before = 0;
+        for i in 0..self.runs {
+            let run = self.run(i)?.run;
+            let mut slot = before;
+            before += run.head.slots;
+            run.ties(|tie| {
+                if bitmap.is_empty() || !bits::test(bitmap, slot) {
+                    ask(tie);
+                }
+                slot += 1;
+            });
+        }
+        if before != self.slots {
+            return Err(self.fault("slots are miscounted"));
+        }
+        if hits.is_empty() {
+            return Ok(None);
+        }
+        let mut contents = self.contents()?;
+        let mut hits = hits.into_iter().peekable();
+        let mut asked = 0;
+        let removed = contents.remove(&mut |_| {
+            asked += 1;
+            hits.next_if_eq(&(asked - 1)).is_some()
+        })?;
+        Ok(Some((contents, removed)))
     }
 }
 
@@ -162,6 +215,7 @@ impl<const W: usize> Contents<W> {
             self.runs = encode(&new);
             return;
         }
+        let mut encoder = Encoder::new();
         let mut places = places.as_slice();
         let mut i = 0;
         while i < old.len() {
@@ -181,7 +235,7 @@ impl<const W: usize> Contents<W> {
                 continue;
             }
             places = rest;
-            self.merge_region(region, i, here);
+            self.merge_region(&mut encoder, region, i, here);
             i = end;
         }
     }
@@ -210,7 +264,13 @@ impl<const W: usize> Contents<W> {
     }
 
     /// Appends the runs of `region`, which starts at run `first`, with the new entries to `self.runs`.
-    fn merge_region(&mut self, region: &[Packed<W>], first: usize, new: &[Place<W>]) {
+    fn merge_region(
+        &mut self,
+        encoder: &mut Encoder<W>,
+        region: &[Packed<W>],
+        first: usize,
+        new: &[Place<W>],
+    ) {
         // A large run that only grows at an end is not worth encoding again: new entries gather in
         // runs beside it until they are an eighth of it.
         let mut region = region;
@@ -240,27 +300,40 @@ impl<const W: usize> Contents<W> {
         for run in region {
             run.live(&mut all);
         }
-        all.extend(new.iter().map(|p| p.entry));
-        // Stable sort: it finds the two ascending sequences and merges them.
-        all.sort();
-        let fresh = encode(&all);
+        let old = all.len();
+        insert_all(&mut all, new);
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
-        // Cutting costs a header a gap at least: often that settles it.
+        // About the same runs are to be expected, as long as they are as dense.
+        let before = cost(region);
+        let long = region.iter().filter(|r| r.head.slots > UNIT).count();
+        let unit = unit_for(all.len(), long);
+        encoder.partition(&all, unit);
+        if unit > UNIT && encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
+            encoder.partition(&all, UNIT);
+        }
+        // Cutting costs one or two headers a gap, and the new entries: often that settles it.
         let gaps = new
             .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
             .count();
-        let fresh_cost = cost(&fresh);
-        if fresh_cost <= cost(region) + gaps * 8 * Layout::<W>::RUN {
-            self.runs.extend(fresh);
+        let least = before + gaps * 8 * Layout::<W>::RUN;
+        let most = before + gaps * 16 * (Layout::<W>::RUN + 1) + count * 8 * Layout::<W>::ENTRY;
+        if encoder.estimate() * 7 > most {
+            self.runs.extend(cut_around(region, first, new));
         } else {
-            let cut = cut_around(region, first, new);
-            self.runs
-                .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
+            let fresh = encoder.runs();
+            let fresh_cost = cost(&fresh);
+            if fresh_cost <= least {
+                self.runs.extend(fresh);
+            } else {
+                let cut = cut_around(region, first, new);
+                self.runs
+                    .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
+            }
         }
         self.runs.extend(kept_behind.cloned());
     }
 
-    /// Deletes the live entries whose tie `dead` says so of; it is asked once for each. Gives
+    /// Deletes the live entries whose tie `dead` says so of; it is asked once for each, the log's first. Gives
     /// their number. Packed entries leave tombstones; a run is encoded afresh without them where that is
     /// not larger. So what fitted a page still does.
     ///
@@ -270,6 +343,7 @@ impl<const W: usize> Contents<W> {
         let mut removed = self.log.len();
         self.log.retain(|e| !dead(e.tie));
         removed -= self.log.len();
+        let mut encoder = Encoder::new();
         let mut entries = Vec::new();
         let mut runs = Vec::with_capacity(self.runs.len());
         for mut run in std::mem::take(&mut self.runs) {
@@ -293,7 +367,7 @@ impl<const W: usize> Contents<W> {
                     slot += 1;
                     !run.is_dead(slot - 1)
                 });
-                let fresh = encode(&entries);
+                let fresh = encoder.encode(&entries, UNIT);
                 if fresh.iter().map(Packed::cost).sum::<usize>() <= run.cost() {
                     runs.extend(fresh);
                     continue;
@@ -358,6 +432,22 @@ impl<const W: usize> Contents<W> {
 pub(super) fn push_entry<const W: usize>(e: &Entry<W>, out: &mut Vec<u8>) {
     for word in e.key.iter().chain([&e.tie]) {
         out.extend_from_slice(&word.to_le_bytes());
+    }
+}
+
+/// Inserts ascending entries into ascending ones.
+fn insert_all<const W: usize>(all: &mut Vec<Entry<W>>, new: &[Place<W>]) {
+    let mut end = all.len();
+    all.resize(end + new.len(), Entry::MIN);
+    // From the back: what is above entry `i` moves by i + 1 at once.
+    for (i, place) in new.iter().enumerate().rev() {
+        let before = all.get(..end).unwrap_or_default();
+        let at = before.partition_point(|e| *e < place.entry);
+        all.copy_within(at..end, at + i + 1);
+        if let Some(to) = all.get_mut(at + i) {
+            *to = place.entry;
+        }
+        end = at;
     }
 }
 

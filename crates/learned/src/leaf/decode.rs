@@ -73,29 +73,37 @@ impl<const W: usize> Run<'_, W> {
         let out = out.get_mut(at..).unwrap_or_default();
         let slot = if DOWN { to - 1 } else { from };
         let mut bit = slot * self.record;
-        let cursor = |column, bit| {
-            let c: &Column = column;
-            Cursor {
-                data: self.data,
-                column: c,
-                line: c.multiplier.wrapping_mul((head.start + slot) as i64),
-                line_step: if DOWN { -c.multiplier } else { c.multiplier },
-                bit,
-                bit_step: if DOWN {
-                    self.record.wrapping_neg()
-                } else {
-                    self.record
-                },
-            }
-        };
         for (i, c) in head.words.iter().enumerate() {
-            cursor(c, bit).fill(out, |e, v| {
+            self.cursor::<DOWN>(c, slot, bit).fill(out, |e, v| {
                 if let Some(word) = e.key.get_mut(i) {
                     *word = v;
                 }
             });
             bit += c.width as usize;
         }
+        self.fill_ties::<DOWN, _>(slot, out, |e, tie| e.tie = tie);
+    }
+
+    /// Hands the ties of all slots to `visit`, ascending.
+    pub(super) fn ties(&self, mut visit: impl FnMut(u64)) {
+        let mut ties = [0; 128];
+        for from in (0..self.head.slots).step_by(ties.len()) {
+            let count = (self.head.slots - from).min(ties.len());
+            let ties = ties.get_mut(..count).unwrap_or_default();
+            self.fill_ties::<false, _>(from, ties, |to, tie| *to = tie);
+            ties.iter().for_each(|tie| visit(*tie));
+        }
+    }
+
+    /// Gives each of `to` its tie, from `slot` on.
+    #[inline(always)]
+    fn fill_ties<const DOWN: bool, T>(
+        &self,
+        slot: usize,
+        out: &mut [T],
+        mut set: impl FnMut(&mut T, u64),
+    ) {
+        let head = &self.head;
         let c = &head.tid;
         let high = head.high;
         let (per_block, first) = (head.per_block, head.first);
@@ -104,8 +112,8 @@ impl<const W: usize> Run<'_, W> {
             let ordinal = self.ordinal(slot);
             let mut block = ordinal / per_block;
             let mut offset = ordinal - block * per_block;
-            for e in out {
-                e.tie = tie(high, block, offset + first);
+            for to in out {
+                set(to, tie(high, block, offset + first));
                 if DOWN {
                     if offset == 0 {
                         offset = per_block;
@@ -127,12 +135,36 @@ impl<const W: usize> Run<'_, W> {
         // Montgomery 1994). For D = 1 that number does not fit; `whole` stands in.
         let reciprocal = (u64::MAX / per_block).wrapping_add(1);
         let whole = if per_block == 1 { u64::MAX } else { 0 };
-        cursor(c, bit).fill(out, |e, ordinal| {
+        let bit = (slot + 1) * self.record - c.width as usize;
+        self.cursor::<DOWN>(c, slot, bit).fill(out, |to, ordinal| {
             let block = ((u128::from(ordinal) * u128::from(reciprocal)) >> 64) as u64;
             let block = block.wrapping_add(ordinal & whole);
             let offset = ordinal.wrapping_sub(block.wrapping_mul(per_block));
-            e.tie = tie(high, block, offset.wrapping_add(first));
+            set(to, tie(high, block, offset.wrapping_add(first)));
         });
+    }
+
+    /// A cursor over a column from `slot` on, whose residual stands at `bit`.
+    #[inline(always)]
+    fn cursor<'c, const DOWN: bool>(
+        &'c self,
+        column: &'c Column,
+        slot: usize,
+        bit: usize,
+    ) -> Cursor<'c> {
+        let c = column;
+        Cursor {
+            data: self.data,
+            column: c,
+            line: c.multiplier.wrapping_mul((self.head.start + slot) as i64),
+            line_step: if DOWN { -c.multiplier } else { c.multiplier },
+            bit,
+            bit_step: if DOWN {
+                self.record.wrapping_neg()
+            } else {
+                self.record
+            },
+        }
     }
 }
 

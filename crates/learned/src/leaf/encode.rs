@@ -1,9 +1,9 @@
 //! Entries to runs.
 
-use super::Layout;
 use super::bits::{self, Writer};
-use super::partition::{Offsets, Segment, bits_of, gcd, partition};
+use super::partition::{Columns, Exact, Partition, Stat, bits_of};
 use super::run::{Column, Head, Run, unpack_bias};
+use super::{Layout, UNIT};
 use crate::key::Entry;
 
 /// A run in memory, with its tombstones.
@@ -73,131 +73,169 @@ impl<const W: usize> Packed<W> {
 
 /// The fewest bits that some partition of the entries was found to take.
 pub(super) fn encode<const W: usize>(entries: &[Entry<W>]) -> Vec<Packed<W>> {
-    let offsets = Offsets::of(entries);
-    partition(entries, offsets)
-        .iter()
-        .map(|s| encode_segment(entries, s, offsets))
-        .collect()
+    Encoder::new().encode(entries, UNIT)
 }
 
-/// The run of one segment of `entries`.
-pub(super) fn encode_segment<const W: usize>(
-    entries: &[Entry<W>],
-    segment: &Segment<W>,
-    offsets: Offsets,
-) -> Packed<W> {
-    let entries = entries.get(segment.from..segment.to).unwrap_or_default();
-    let (slopes, tid_slope) = segment.slopes();
-    let mut values = Vec::with_capacity(entries.len());
-    // Records are put together column by column where they fit a word.
-    let mut records = vec![0u64; entries.len()];
-    let mut columns: Vec<Vec<u64>> = Vec::new();
-    let mut used = 0;
-    let mut words = [Column::constant(0); W];
-    let mut add = |column: &Column, values: &[u64]| {
-        if used + column.width <= 64 && columns.is_empty() {
-            if column.width > 0 {
-                for (j, (to, &v)) in records.iter_mut().zip(values).enumerate() {
-                    *to |= residual(column, j, v) << used;
+/// Encodes entries, again and again in the same memory.
+#[derive(Debug)]
+pub(super) struct Encoder<const W: usize> {
+    columns: Columns<W>,
+    partition: Partition<W>,
+    records: Vec<u64>,
+}
+
+impl<const W: usize> Encoder<W> {
+    pub(super) fn new() -> Self {
+        Self {
+            columns: Columns::new(),
+            partition: Partition::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// The runs of ascending entries, cut between units of `unit` entries.
+    pub(super) fn encode(&mut self, entries: &[Entry<W>], unit: usize) -> Vec<Packed<W>> {
+        self.partition(entries, unit);
+        self.runs()
+    }
+
+    /// The runs of all segments.
+    pub(super) fn runs(&mut self) -> Vec<Packed<W>> {
+        (0..self.segments())
+            .filter_map(|i| self.run(i, |_| usize::MAX))
+            .collect()
+    }
+
+    /// Loads ascending entries and cuts them into segments between units of `unit` entries.
+    pub(super) fn partition(&mut self, entries: &[Entry<W>], unit: usize) {
+        self.columns.load(entries);
+        self.partition.cut(entries, &self.columns, unit);
+    }
+
+    /// About how many bytes all segments take of a page, with room for a bitmap.
+    pub(super) fn estimate(&self) -> usize {
+        let segments = self.partition.segments();
+        let bits: u64 = segments.iter().map(|s| s.cost).sum();
+        (bits as usize + self.columns.ordinals.len()) / 8
+    }
+
+    /// Number of segments.
+    pub(super) fn segments(&self) -> usize {
+        self.partition.segments().len()
+    }
+
+    /// Number of entries of segment `i`.
+    pub(super) fn len(&self, i: usize) -> usize {
+        self.partition
+            .segments()
+            .get(i)
+            .map_or(0, |s| s.to - s.from)
+    }
+
+    /// The run of segment `i`, of which it takes no more entries than `most` says for its bits a record; None
+    /// where these are none.
+    pub(super) fn run(&mut self, i: usize, most: impl Fn(usize) -> usize) -> Option<Packed<W>> {
+        let segment = self.partition.segments().get(i)?;
+        let range = segment.from..segment.to;
+        let columns = &self.columns;
+        let mut words = [Column::constant(0); W];
+        for ((word, stat), values) in words.iter_mut().zip(&segment.words).zip(&columns.words) {
+            *word = fit(values.get(range.clone())?, stat);
+        }
+        let tid = fit(columns.ordinals.get(range)?, &segment.tid);
+        let mut head = Head {
+            slots: segment.to - segment.from,
+            start: 0,
+            high: segment.high,
+            words,
+            tid,
+            per_block: columns.offsets.per_block,
+            first: columns.offsets.first,
+        };
+        head.slots = most(head.record()).min(head.slots);
+        if head.slots == 0 {
+            return None;
+        }
+        let range = segment.from..segment.from + head.slots;
+        let mut values = columns.words.iter().chain([&columns.ordinals]);
+        let mut fields = words.iter().chain([&tid]).peekable();
+        let mut out = Writer::new(head.slots * head.record());
+        // As many columns at a time as fit a word; mostly all of them.
+        let mut spill: Vec<(Vec<u64>, u32)> = Vec::new();
+        while fields.peek().is_some() {
+            let mut used = 0;
+            let records = &mut self.records;
+            records.clear();
+            records.resize(head.slots, 0);
+            while let Some(column) = fields.next_if(|c| used + c.width <= 64) {
+                let values = values.next()?.get(range.clone())?;
+                if column.width > 0 {
+                    residuals(column, values, |to, r| *to |= r << used, records);
+                }
+                used += column.width;
+            }
+            if spill.is_empty() && fields.peek().is_none() {
+                if used > 0 {
+                    for &r in records.iter() {
+                        out.push(r, used);
+                    }
+                }
+            } else {
+                spill.push((std::mem::take(records), used));
+            }
+        }
+        if !spill.is_empty() {
+            for j in 0..head.slots {
+                for (records, used) in &spill {
+                    out.push(records.get(j).copied().unwrap_or(0), *used);
                 }
             }
-            used += column.width;
-        } else {
-            columns.push(
-                values
-                    .iter()
-                    .enumerate()
-                    .map(|(j, &v)| residual(column, j, v))
-                    .collect(),
-            );
         }
-    };
-    for (i, (word, slope)) in words.iter_mut().zip(slopes).enumerate() {
-        values.clear();
-        values.extend(entries.iter().map(|e| e.key.get(i).copied().unwrap_or(0)));
-        let scale = scale_of(&values);
-        *word = fit(&mut values, scale, slope);
-        add(word, &values);
+        Some(Packed {
+            head,
+            data: out.finish(),
+            dead: Vec::new(),
+        })
     }
-    values.clear();
-    values.extend(entries.iter().map(|e| offsets.ordinal(e.tie)));
-    let tid = fit(&mut values, 1, tid_slope);
-    add(&tid, &values);
-    let head = Head {
-        slots: entries.len(),
-        start: 0,
-        high: entries.first().map_or(0, |e| e.tie & 0xFFFF << 48),
-        words,
-        tid,
-        per_block: offsets.per_block,
-        first: offsets.first,
-    };
-    let mut out = Writer::new(entries.len() * head.record());
-    if columns.is_empty() {
-        if used > 0 {
-            for &r in &records {
-                out.push(r, used);
-            }
+}
+
+/// Gives each of `to` the residual of its value.
+#[inline(always)]
+fn residuals(column: &Column, values: &[u64], set: impl Fn(&mut u64, u64), to: &mut [u64]) {
+    let exact = Exact::by(column.scale);
+    let (base, bias) = (column.base, unpack_bias(column.bias));
+    if column.multiplier == 0 {
+        // The shift is logical only where there is no bias: distances from the base may then take 64 bits.
+        for (to, &v) in to.iter_mut().zip(values) {
+            let d = v.wrapping_sub(base);
+            let q = if bias == 0 {
+                exact.unsigned(d)
+            } else {
+                exact.signed(d)
+            };
+            set(to, q.wrapping_add(bias));
+        }
+    } else if column.scale == 1 {
+        let origin = base.wrapping_sub(bias);
+        for (j, (to, &v)) in to.iter_mut().zip(values).enumerate() {
+            set(to, v.wrapping_sub(origin).wrapping_sub(column.line(j)));
         }
     } else {
-        // The columns from `split` on did not fit.
-        let split = W + 1 - columns.len();
-        let widths: Vec<u32> = words
-            .iter()
-            .chain([&tid])
-            .skip(split)
-            .map(|c| c.width)
-            .collect();
-        for (j, &r) in records.iter().enumerate() {
-            out.push(r, used);
-            for (column, &width) in columns.iter().zip(&widths) {
-                out.push(column.get(j).copied().unwrap_or(0), width);
-            }
+        for (j, (to, &v)) in to.iter_mut().zip(values).enumerate() {
+            let q = exact.signed(v.wrapping_sub(base));
+            set(to, q.wrapping_add(bias).wrapping_sub(column.line(j)));
         }
-    }
-    Packed {
-        head,
-        data: out.finish(),
-        dead: Vec::new(),
     }
 }
 
-/// The residual of `q`, the value's scaled distance from the base.
-#[inline(always)]
-fn residual(column: &Column, j: usize, q: u64) -> u64 {
-    q.wrapping_add(unpack_bias(column.bias))
-        .wrapping_sub(column.line(j))
-}
-
-/// The greatest common divisor of the values' differences; at least 1.
-fn scale_of(values: &[u64]) -> u64 {
-    let first = values.first().copied().unwrap_or(0);
-    let mut scale = 0;
-    for &v in values {
-        let d = v.abs_diff(first);
-        if scale == 0 || !d.is_multiple_of(scale) {
-            scale = gcd(d, scale);
-        }
-        if scale == 1 {
-            break;
-        }
-    }
-    scale.max(1)
-}
-
-/// Chooses how to code a column of which a line of `slope` (NaN: none) fits best, and turns its
-/// values into their scaled distances from the base (wrapping).
-fn fit(values: &mut [u64], scale: u64, slope: f64) -> Column {
+/// Chooses how to code a column.
+fn fit(values: &[u64], stat: &Stat) -> Column {
     let base = values.first().copied().unwrap_or(0);
-    let (mut min, mut max) = (base, base);
-    for &v in values.iter() {
-        min = v.min(min);
-        max = v.max(max);
-    }
+    let (min, max) = (stat.min, stat.max);
     if min == max {
-        values.fill(0);
         return Column::constant(base);
     }
+    let scale = stat.gcd.max(1);
     if max - min > 1 << 62 {
         // Beyond signed arithmetic. Values from the base on are plain distances; others wrap, for
         // which all 64 bits and scale 1 always do.
@@ -206,28 +244,35 @@ fn fit(values: &mut [u64], scale: u64, slope: f64) -> Column {
         } else {
             (1, 64)
         };
-        for v in values.iter_mut() {
-            *v = v.wrapping_sub(base) / scale;
-        }
         return Column::new(base, scale, 0, 0, width, (0, 0));
     }
-    if scale == 1 {
-        for v in values.iter_mut() {
-            *v = v.wrapping_sub(base);
-        }
-    } else {
-        for v in values.iter_mut() {
-            *v = (v.wrapping_sub(base) as i64 / scale as i64) as u64;
-        }
-    }
     let plain = Column::new(base, scale, 0, 0, 0, (0, 0));
-    let plain = measured(&plain, values);
+    let plain = measured(&plain, (base - min) / scale, (max - base) / scale);
+    let Some(slope) = stat.slope() else {
+        return plain;
+    };
     let (multiplier, shift) = fixed_point(slope / scale as f64);
     if multiplier == 0 {
         return plain;
     }
     let line = Column::new(base, scale, multiplier, shift, 0, (0, 0));
-    let line = measured(&line, values);
+    let (mut min, mut max) = (0, 0);
+    let mut see = |q: u64, j: usize| {
+        let d = q.wrapping_sub(line.line(j)) as i64;
+        min = d.min(min);
+        max = d.max(max);
+    };
+    if scale == 1 {
+        for (j, &v) in values.iter().enumerate() {
+            see(v.wrapping_sub(base), j);
+        }
+    } else {
+        let exact = Exact::by(scale);
+        for (j, &v) in values.iter().enumerate() {
+            see(exact.signed(v.wrapping_sub(base)), j);
+        }
+    }
+    let line = measured(&line, min.unsigned_abs(), max as u64);
     // At equal widths the line still helps the search.
     if line.width <= plain.width {
         line
@@ -254,17 +299,10 @@ fn fixed_point(slope: f64) -> (i64, i8) {
     (if slope < 0.0 { -m } else { m }, shift as i8)
 }
 
-/// The column with width and bias as these scaled distances need them.
-fn measured(column: &Column, values: &[u64]) -> Column {
-    let (mut min, mut max) = (0, 0);
-    for (j, &q) in values.iter().enumerate() {
-        let d = q.wrapping_sub(column.line(j)) as i64;
-        min = d.min(min);
-        max = d.max(max);
-    }
-    let need = min.unsigned_abs();
+/// The column with width and bias as scaled distances from `need` below its line to `max` above need them.
+fn measured(column: &Column, need: u64, max: u64) -> Column {
     let with = |bias: (u8, u8)| {
-        let width = bits_of((max as u64).saturating_add(unpack_bias(bias)));
+        let width = bits_of(max.saturating_add(unpack_bias(bias)));
         Column::new(
             column.base,
             column.scale,
@@ -277,7 +315,7 @@ fn measured(column: &Column, values: &[u64]) -> Column {
     let tight = with(pack_bias(need));
     // The residuals seldom fill their bits. The room left is shared between both ends, so that later entries
     // fit: appends in place depend on it.
-    let room = tight.room_above(max as u64);
+    let room = tight.room_above(max);
     if room == 0 || column.multiplier == 0 {
         return tight;
     }

@@ -1,12 +1,22 @@
 //! Where to cut sorted entries into runs.
 //!
-//! Units of up to 32 entries; neighbours are merged, pass by pass, while the sum of bits falls, headers included. A
-//! pass pairs neighbours, so that even data takes log2(units) passes of halving length.
-//! A merge is judged by the hulls of both sides, without looking at the entries again.
+//! Units of equal length (32 entries, or more where that is known to do); neighbours are merged, pass by pass, while the
+//! sum of bits falls, headers included. A pass pairs neighbours, so that even data takes log2(units) passes of halving
+//! length. A merge is judged by the hulls of both sides, without looking at the entries again.
 
 use super::hull::{Chain, band};
 use super::{Layout, UNIT};
 use crate::key::Entry;
+
+/// Most entries of a unit.
+pub(super) const WIDEST: usize = 512;
+
+/// The unit for so many entries that are likely to be so many runs: one of them, down to a power
+/// of two, so that units add up to about the same runs.
+pub(super) fn unit_for(entries: usize, runs: usize) -> usize {
+    let run = entries / runs.max(1);
+    (1 << run.max(1).ilog2()).clamp(UNIT, WIDEST)
+}
 
 /// How offsets are counted, alike for all runs of a page so that runs can be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,40 +31,110 @@ pub(super) struct Offsets {
 const FULL_BLOCK: u64 = 291;
 
 impl Offsets {
-    /// For these entries.
-    pub(super) fn of<const W: usize>(entries: &[Entry<W>]) -> Self {
-        let mut most = 1;
-        let mut least = 1;
-        let mut blocks = (u64::MAX, 0);
-        for e in entries {
-            let offset = e.tie & 0xFFFF;
-            most = offset.max(most);
-            least = offset.min(least);
-            let block = e.tid() >> 16;
-            blocks = (block.min(blocks.0), block.max(blocks.1));
-        }
-        if blocks.0 >= blocks.1 {
-            // One block: its later offsets should not need another D.
-            most = FULL_BLOCK.max(most);
-        }
-        Self {
-            per_block: most - least + 1,
-            first: least,
-        }
-    }
-
     #[inline(always)]
     pub(super) fn ordinal(&self, tie: u64) -> u64 {
         (tie >> 16 & 0xFFFF_FFFF) * self.per_block + (tie & 0xFFFF).wrapping_sub(self.first)
     }
 }
 
+/// Entries column by column.
+#[derive(Debug)]
+pub(super) struct Columns<const W: usize> {
+    /// The key's words.
+    pub words: [Vec<u64>; W],
+    /// The TIDs' ordinals.
+    pub ordinals: Vec<u64>,
+    /// What the ordinals count.
+    pub offsets: Offsets,
+    /// The first tie's bits 48 to 63, in place, if all agree.
+    high: Option<u64>,
+    /// The first words ascend, as they do unless a page is damaged.
+    ascends: bool,
+}
+
+impl<const W: usize> Columns<W> {
+    pub(super) fn new() -> Self {
+        Self {
+            words: std::array::from_fn(|_| Vec::new()),
+            ordinals: Vec::new(),
+            offsets: Offsets {
+                per_block: 1,
+                first: 1,
+            },
+            high: None,
+            ascends: true,
+        }
+    }
+
+    /// Takes these entries instead.
+    pub(super) fn load(&mut self, entries: &[Entry<W>]) {
+        let one = entries.first().map_or(0, |e| e.tie);
+        let (mut most, mut least, mut varying) = (1, 1, 0);
+        for e in entries {
+            let offset = e.tie as u16;
+            most = offset.max(most);
+            least = offset.min(least);
+            varying |= e.tie ^ one;
+        }
+        let (mut most, least) = (u64::from(most), u64::from(least));
+        if varying >> 16 & 0xFFFF_FFFF == 0 {
+            // One block: its later offsets should not need another D.
+            most = FULL_BLOCK.max(most);
+        }
+        let offsets = Offsets {
+            per_block: most - least + 1,
+            first: least,
+        };
+        self.offsets = offsets;
+        self.high = (varying >> 48 == 0).then_some(one & 0xFFFF << 48);
+        self.ordinals.clear();
+        self.ordinals
+            .extend(entries.iter().map(|e| offsets.ordinal(e.tie)));
+        for (i, word) in self.words.iter_mut().enumerate() {
+            word.clear();
+            word.extend(entries.iter().map(|e| e.key.get(i).copied().unwrap_or(0)));
+        }
+        self.ascends = self.words.first().is_some_and(|word| word.is_sorted());
+    }
+
+    /// Length of the unit that starts with entry `from`, `most` at most.
+    fn unit(&self, entries: &[Entry<W>], from: usize, most: usize) -> usize {
+        let end = entries.len().min(from + most);
+        let same = match self.high {
+            Some(_) => end,
+            None => {
+                let high = |i: usize| entries.get(i).map(|e| e.tie >> 48);
+                let first = high(from);
+                (from + 1..end).find(|&i| high(i) != first).unwrap_or(end)
+            }
+        };
+        let same = match self.words.first() {
+            // A composite key starts a new line with each group of some length with the same first word.
+            Some(word) if W > 1 => {
+                let word = |i: usize| word.get(i);
+                let starts = |i: usize| word(i - 1) != word(i) && word(i + UNIT / 2) == word(i);
+                (from + 1..same).find(|&i| starts(i)).unwrap_or(same)
+            }
+            _ => same,
+        };
+        same - from
+    }
+}
+
 /// Greatest common divisor; 0 is neutral.
 pub(super) fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
+    if a == 0 || b == 0 {
+        return a | b;
     }
-    a
+    let twos = (a | b).trailing_zeros();
+    a >>= a.trailing_zeros();
+    loop {
+        b >>= b.trailing_zeros();
+        (a, b) = (a.min(b), a.abs_diff(b));
+        if b == 0 {
+            return a << twos;
+        }
+    }
 }
 
 /// Bits of `v`.
@@ -63,87 +143,165 @@ pub(super) fn bits_of(v: u64) -> u32 {
     64 - v.leading_zeros()
 }
 
+/// Division by a number whose multiples alone are divided, as a shift and a multiplication.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exact {
+    shift: u32,
+    /// Of the odd part, modulo 2^64.
+    inverse: u64,
+    /// The largest quotient.
+    most: u64,
+}
+
+impl Exact {
+    /// Division by `d`, which is not 0.
+    pub(super) fn by(d: u64) -> Self {
+        let shift = d.trailing_zeros() & 63;
+        let odd = d >> shift;
+        // Newton's iteration doubles the valid bits, of which an odd number has 3 at first.
+        let mut inverse = odd;
+        for _ in 0..5 {
+            inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        }
+        Self {
+            shift,
+            inverse,
+            most: u64::MAX.checked_div(d).unwrap_or(0),
+        }
+    }
+
+    /// Whether `v` is a multiple (Granlund and Montgomery 1994).
+    #[inline(always)]
+    fn divides(&self, v: u64) -> bool {
+        v.wrapping_mul(self.inverse).rotate_right(self.shift) <= self.most
+    }
+
+    /// The quotient of a multiple.
+    #[inline(always)]
+    pub(super) fn unsigned(&self, v: u64) -> u64 {
+        (v >> self.shift).wrapping_mul(self.inverse)
+    }
+
+    /// The quotient of a multiple in two's complement.
+    #[inline(always)]
+    pub(super) fn signed(&self, v: u64) -> u64 {
+        ((v as i64 >> self.shift) as u64).wrapping_mul(self.inverse)
+    }
+}
+
+/// The greatest common divisor of the values' distances from `first`.
+fn common(values: &[u64], first: u64) -> u64 {
+    let mut common = 0;
+    let mut exact = Exact::by(1 << 63);
+    for &v in values {
+        let d = v.abs_diff(first);
+        if !exact.divides(d) || common == 0 {
+            common = gcd(d, common);
+            if common == 1 {
+                break;
+            }
+            if common != 0 {
+                exact = Exact::by(common);
+            }
+        }
+    }
+    common
+}
+
 /// What is known of one column of a segment.
 #[derive(Debug, Clone, Default)]
-struct Stat {
+pub(super) struct Stat {
     upper: Chain,
     lower: Chain,
-    min: u64,
-    max: u64,
+    pub min: u64,
+    pub max: u64,
     /// Of the differences; 0 while there is none.
-    gcd: u64,
+    pub gcd: u64,
     first: u64,
     width: u32,
+    /// Width and slope of the narrowest band, where a line may be of use.
+    band: Option<(f64, f64)>,
+}
+
+/// What is known of a column beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing.
+    Nothing,
+    /// It ascends.
+    Ascends,
+    /// Its scale is 1.
+    Unscaled,
 }
 
 impl Stat {
-    /// The statistics of up to [`UNIT`] values; `from` is the first one's slot.
-    fn unit(values: &[u64], from: u32, scaled: bool) -> Self {
+    /// Makes this the statistics of up to [`WIDEST`] values; `from` is the first one's slot.
+    fn unit(&mut self, values: &[u64], from: u32, known: Known) {
+        self.upper.0.clear();
+        self.lower.0.clear();
         let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
-            return Self::default();
+            return;
         };
-        let mut s = Self {
-            min: first,
-            max: first,
-            gcd: u64::from(!scaled),
-            first,
-            ..Self::default()
-        };
-        for &v in values {
-            s.min = v.min(s.min);
-            s.max = v.max(s.max);
-        }
-        if scaled {
+        self.upper.0.reserve(8);
+        self.lower.0.reserve(8);
+        (self.min, self.max) = (first, last);
+        if known != Known::Ascends {
+            self.max = first;
             for &v in values {
-                let d = v.abs_diff(first);
-                if s.gcd == 0 || !d.is_multiple_of(s.gcd) {
-                    s.gcd = gcd(d, s.gcd);
-                }
-                if s.gcd == 1 {
-                    break;
-                }
+                self.min = v.min(self.min);
+                self.max = v.max(self.max);
             }
         }
-        // Of each group of 4 only the highest and the lowest point about the unit's chord go on: the
-        // others rarely are corners, and then hardly matter.
-        let n = values.len() as u32;
-        let slope = if n > 1 {
-            last.wrapping_sub(first) as i64 as f64 / f64::from(n - 1)
+        self.first = first;
+        self.gcd = if known == Known::Unscaled {
+            1
         } else {
-            0.0
+            common(values, first)
         };
-        let mut at = 0u32;
-        s.upper.0.reserve(12);
-        s.lower.0.reserve(12);
-        s.upper.push::<true>((from, first));
-        s.lower.push::<false>((from, first));
-        for group in values.chunks(4) {
-            let mut high = (f64::NEG_INFINITY, (0, 0));
-            let mut low = (f64::INFINITY, (0, 0));
+        // Of each group only the highest and the lowest point about the unit's chord go on: the
+        // others rarely are corners, and then hardly matter. A distance from the chord, with some fraction bits
+        // where there is room, and the slot in the low bits make one number.
+        const SLOT: u64 = WIDEST as u64 - 1;
+        let n = values.len();
+        let run = (n as i64 - 1).max(1);
+        let rise = last.wrapping_sub(first) as i64;
+        let (shift, fraction) = if self.max - self.min < 1 << 40 {
+            (21, 12)
+        } else {
+            (0, 0)
+        };
+        let slope = ((rise << fraction) / run) << (shift - fraction) & !SLOT as i64;
+        let step = 1i64.wrapping_sub(slope);
+        let mut chord = 0i64;
+        self.upper.push::<true>((from, first));
+        self.lower.push::<false>((from, first));
+        let point = |code: i64| {
+            let slot = (code as u64 & SLOT) as u32;
+            let inner = slot > 0 && (slot as usize) + 1 < n;
+            let value = values.get(slot as usize).copied().unwrap_or(first);
+            inner.then_some((from + slot, value))
+        };
+        for group in values.chunks((n / 4).next_power_of_two().max(4)) {
+            let (mut high, mut low) = (i64::MIN, i64::MAX);
             for &v in group {
-                let d = v.wrapping_sub(first) as i64 as f64 - slope * f64::from(at);
-                if d > high.0 {
-                    high = (d, (at, v));
-                }
-                if d < low.0 {
-                    low = (d, (at, v));
-                }
-                at += 1;
+                let d = (v.wrapping_sub(first) << shift & !SLOT) as i64;
+                let code = d.wrapping_add(chord);
+                high = code.max(high);
+                low = code.min(low);
+                chord = chord.wrapping_add(step);
             }
-            let inner = |(slot, _): (u32, u64)| slot > 0 && slot + 1 < n;
-            if inner(high.1) {
-                s.upper.push::<true>((from + high.1.0, high.1.1));
+            if let Some(p) = point(high) {
+                self.upper.push::<true>(p);
             }
-            if inner(low.1) {
-                s.lower.push::<false>((from + low.1.0, low.1.1));
+            if let Some(p) = point(low) {
+                self.lower.push::<false>(p);
             }
         }
         if n > 1 {
-            s.upper.push::<true>((from + n - 1, last));
-            s.lower.push::<false>((from + n - 1, last));
+            self.upper.push::<true>((from + n as u32 - 1, last));
+            self.lower.push::<false>((from + n as u32 - 1, last));
         }
-        s.width = s.needs();
-        s
+        self.width = self.needs();
     }
 
     /// Makes this the statistics of `a` followed by `b`.
@@ -163,15 +321,25 @@ impl Stat {
     }
 
     /// Bits of a residual, with or without line.
-    fn needs(&self) -> u32 {
+    fn needs(&mut self) -> u32 {
         let scale = self.gcd.max(1);
         let spread = (self.max - self.min) / scale;
         let plain = bits_of(spread);
+        self.band = None;
         if plain == 0 || self.max - self.min > 1 << 62 {
             return plain;
         }
-        let (width, _) = band(&self.upper, &self.lower);
+        let (width, slope) = band(&self.upper, &self.lower);
+        self.band = Some((width, slope));
         plain.min(bits_of((width / scale as f64).ceil() as u64))
+    }
+
+    /// The slope of the narrowest band, in units of value a slot. None where a line is of no use: for columns that
+    /// do not ascend and whose narrowest band is hardly narrower than their spread. So are random TIDs.
+    pub(super) fn slope(&self) -> Option<f64> {
+        let (width, slope) = self.band?;
+        let noise = self.first > self.min && width * 8.0 >= (self.max - self.min) as f64 * 7.0;
+        (!noise).then_some(slope)
     }
 }
 
@@ -180,11 +348,12 @@ impl Stat {
 pub(super) struct Segment<const W: usize> {
     pub from: usize,
     pub to: usize,
-    words: [Stat; W],
-    tid: Stat,
-    high: u64,
+    pub words: [Stat; W],
+    pub tid: Stat,
+    /// The ties' bits 48 to 63, in place.
+    pub high: u64,
     /// Bits, header included.
-    cost: u64,
+    pub cost: u64,
     /// Merging with the next was tried in vain.
     settled: bool,
 }
@@ -202,87 +371,78 @@ impl<const W: usize> Segment<W> {
         }
     }
 
-    /// The slopes of the columns' narrowest bands, in units of value per slot.
-    pub(super) fn slopes(&self) -> ([f64; W], f64) {
-        let slope = |s: &Stat| {
-            if s.max - s.min > 1 << 62 {
-                f64::NAN
-            } else {
-                band(&s.upper, &s.lower).1
-            }
-        };
-        (
-            std::array::from_fn(|i| self.words.get(i).map_or(0.0, slope)),
-            slope(&self.tid),
-        )
-    }
-
     fn price(&mut self) {
         let record: u32 = self.words.iter().map(|w| w.width).sum::<u32>() + self.tid.width;
         self.cost = 8 * Layout::<W>::RUN as u64 + (self.to - self.from) as u64 * u64::from(record);
     }
 }
 
-/// Cuts ascending entries into segments.
-pub(super) fn partition<const W: usize>(entries: &[Entry<W>], offsets: Offsets) -> Vec<Segment<W>> {
-    let mut segments = Vec::with_capacity(entries.len() / UNIT + 1);
-    let mut at = 0;
-    while let Some(rest) = entries.get(at..).filter(|r| !r.is_empty()) {
-        let unit = rest.get(..UNIT).unwrap_or(rest);
-        let high = unit.first().map_or(0, |e| e.tie >> 48);
-        let len = (1..unit.len())
-            .find(|&i| unit.get(i).is_some_and(|e| e.tie >> 48 != high) || starts_group(rest, i))
-            .unwrap_or(unit.len());
-        let unit = unit.get(..len).unwrap_or_default();
-        let mut values = [0; UNIT];
-        let mut column = |scaled: bool, of: &dyn Fn(&mut [u64; UNIT])| {
-            of(&mut values);
-            Stat::unit(values.get(..len).unwrap_or_default(), at as u32, scaled)
-        };
-        let words = std::array::from_fn(|i| {
-            column(true, &|to| {
-                for (to, e) in to.iter_mut().zip(unit) {
-                    *to = e.key.get(i).copied().unwrap_or(0);
-                }
-            })
-        });
-        let tid = column(false, &|to| {
-            for (to, e) in to.iter_mut().zip(unit) {
-                *to = offsets.ordinal(e.tie);
+/// A partition, and the memory of those before it.
+#[derive(Debug)]
+pub(super) struct Partition<const W: usize> {
+    all: Vec<Segment<W>>,
+    len: usize,
+    trial: Segment<W>,
+}
+
+impl<const W: usize> Partition<W> {
+    pub(super) fn new() -> Self {
+        Self {
+            all: Vec::new(),
+            len: 0,
+            trial: Segment::empty(),
+        }
+    }
+
+    /// The segments, ascending.
+    pub(super) fn segments(&self) -> &[Segment<W>] {
+        self.all.get(..self.len).unwrap_or_default()
+    }
+
+    /// Cuts ascending entries into segments that start out as units of `unit` entries. `columns` are theirs.
+    pub(super) fn cut(&mut self, entries: &[Entry<W>], columns: &Columns<W>, unit: usize) {
+        let unit = unit.clamp(1, WIDEST);
+        let units = entries.len() / unit + 1;
+        self.all.reserve(units.saturating_sub(self.all.len()));
+        let mut at = 0;
+        self.len = 0;
+        while let Some(first) = entries.get(at) {
+            let len = columns.unit(entries, at, unit);
+            if self.len == self.all.len() {
+                self.all.push(Segment::empty());
             }
-        });
-        let mut segment = Segment {
-            from: at,
-            to: at + len,
-            words,
-            tid,
-            high,
-            cost: 0,
-            settled: false,
-        };
-        segment.price();
-        segments.push(segment);
-        at += len;
+            let Some(segment) = self.all.get_mut(self.len) else {
+                break;
+            };
+            self.len += 1;
+            let range = at..at + len;
+            for (i, (stat, values)) in segment.words.iter_mut().zip(&columns.words).enumerate() {
+                let known = if i == 0 && columns.ascends {
+                    Known::Ascends
+                } else {
+                    Known::Nothing
+                };
+                let values = values.get(range.clone()).unwrap_or_default();
+                stat.unit(values, at as u32, known);
+            }
+            let values = columns.ordinals.get(range).unwrap_or_default();
+            segment.tid.unit(values, at as u32, Known::Unscaled);
+            segment.from = at;
+            segment.to = at + len;
+            segment.high = first.tie & 0xFFFF << 48;
+            segment.settled = false;
+            segment.price();
+            at += len;
+        }
+        let segments = self.all.get_mut(..self.len).unwrap_or_default();
+        self.len = merge(segments, &mut self.trial);
     }
-    merge(&mut segments);
-    segments
 }
 
-/// Whether slot `i` starts a group of some length with the same first word: a composite key starts a new line there.
-#[inline(always)]
-fn starts_group<const W: usize>(entries: &[Entry<W>], i: usize) -> bool {
-    if W == 1 {
-        return false;
-    }
-    let word = |i: usize| entries.get(i).and_then(|e| e.key.first());
-    let here = word(i);
-    word(i - 1) != here && word(i + UNIT / 2) == here
-}
-
-fn merge<const W: usize>(segments: &mut Vec<Segment<W>>) {
-    let mut trial = Segment::empty();
-    loop {
-        let before = segments.len();
+/// Merges neighbours; gives the number of segments left, which come first.
+fn merge<const W: usize>(segments: &mut [Segment<W>], trial: &mut Segment<W>) -> usize {
+    let mut before = segments.len();
+    while before > 1 {
         // Segments up to `kept` are this pass's result; `kept` is the last of them.
         let mut kept = 0;
         let mut fresh = true;
@@ -291,8 +451,8 @@ fn merge<const W: usize>(segments: &mut Vec<Segment<W>>) {
             let (Some(a), Some(b)) = (done.get_mut(kept), rest.first_mut()) else {
                 break;
             };
-            if fresh && !a.settled && try_join(a, b, &mut trial) {
-                std::mem::swap(a, &mut trial);
+            if fresh && !a.settled && try_join(a, b, trial) {
+                std::mem::swap(a, trial);
                 if let Some(p) = kept.checked_sub(1).and_then(|p| done.get_mut(p)) {
                     p.settled = false;
                 }
@@ -304,11 +464,12 @@ fn merge<const W: usize>(segments: &mut Vec<Segment<W>>) {
             fresh = true;
             segments.swap(kept, next);
         }
-        segments.truncate(kept + 1);
-        if segments.len() == before || segments.len() < 2 {
-            return;
+        if before == kept + 1 {
+            break;
         }
+        before = kept + 1;
     }
+    before
 }
 
 /// Makes `trial` the union of both, if it costs less.

@@ -1,7 +1,6 @@
 //! Range reads of a leaf, in both directions, bounded by a limit.
 
 use super::bits;
-use std::cmp::Ordering;
 
 use super::run::Run;
 use super::view::Leaf;
@@ -220,13 +219,7 @@ impl<const W: usize> Leaf<'_, W> {
             }
         }
         let log = log.get_mut(..n).unwrap_or_default();
-        log.sort_unstable_by(|a, b| {
-            if after(a, b) {
-                Ordering::Greater
-            } else {
-                Ordering::Less
-            }
-        });
+        log.sort_unstable_by(|a, b| after(a, b).cmp(&after(b, a)));
         let mut packed = out.len() - at;
         let total = packed + n;
         out.resize(at + total, Entry::MIN);

@@ -32,16 +32,17 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let block = leaf.block();
             let view = Leaf::<W>::open(&leaf, block)?;
             (low, hint) = (view.high(), view.right());
-            let mut contents = view.contents()?;
-            let removed = contents.remove(dead)?;
             done.pages += 1;
-            done.live += contents.live() as u64;
-            done.removed += removed as u64;
-            if removed > 0 {
-                let fault = || Error::corrupted(block, "leaf does not fit after removals");
-                let page = contents.to_page().ok_or_else(fault)?;
-                let change = Change::between(&leaf, page);
-                self.store.commit(&mut [(&mut leaf, change)])?;
+            match view.without(dead)? {
+                Some((contents, removed)) => {
+                    done.live += contents.live() as u64;
+                    done.removed += removed as u64;
+                    let fault = || Error::corrupted(block, "leaf does not fit after removals");
+                    let page = contents.to_page().ok_or_else(fault)?;
+                    let change = Change::between(&leaf, page);
+                    self.store.commit(&mut [(&mut leaf, change)])?;
+                }
+                None => done.live += view.live() as u64,
             }
             drop(leaf);
             self.store.interrupt();

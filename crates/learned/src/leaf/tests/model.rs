@@ -29,8 +29,9 @@ pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Option<Box<P
 }
 
 pub fn remove<const W: usize>(page: &mut Box<Page>, dead: &mut dyn FnMut(u64) -> bool) -> usize {
-    let mut contents = open::<W>(page).contents().unwrap();
-    let n = contents.remove(dead).unwrap();
+    let Some((contents, n)) = open::<W>(page).without(dead).unwrap() else {
+        return 0;
+    };
     *page = contents.to_page().expect("what is left fits");
     n
 }
@@ -191,6 +192,28 @@ fn packer_loses_nothing() {
                 assert_eq!(got, all, "{shape} {fill} {n}");
             }
         }
+    }
+}
+
+#[test]
+fn pages_of_the_default_fill_take_a_dozen_inserts() {
+    fn check<const W: usize>(shape: &str) {
+        let all = entries::<W>(shape, 40_000, 11);
+        let mut packer = Packer::new(97);
+        let leaves: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
+        for leaf in &leaves {
+            let mut page = leaf.to_page().unwrap();
+            for e in all.iter().take(12) {
+                let e = Entry::new(e.key, e.tie ^ 1 << 40 ^ 1 << 39);
+                let patch = open::<W>(&page).try_log(&e).unwrap();
+                patch.expect("there is room").apply(&mut page);
+            }
+            assert_eq!(open::<W>(&page).log_len(), 12);
+        }
+    }
+    for shape in SHAPES {
+        check::<1>(shape);
+        check::<2>(shape);
     }
 }
 

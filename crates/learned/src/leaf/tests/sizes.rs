@@ -6,14 +6,15 @@ use std::time::Instant;
 
 fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
     let start = Instant::now();
-    let mut packer = Packer::new(100);
+    let mut packer = Packer::new(97);
     let mut leaves: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
     leaves.extend(packer.finish());
     let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
     let runs: usize = leaves.iter().map(|l| l.runs.len()).sum();
     println!(
-        "{name}: {:.3} bytes an entry, {} pages, {:.1} runs a page, packed at {ns:.0} ns an entry",
+        "{name}: {:.3} bytes an entry, {:.2} MB, {} pages, {:.1} runs a page, packed at {ns:.0} ns an entry",
         leaves.len() as f64 * 8192.0 / all.len() as f64,
+        leaves.len() as f64 * 8192.0 / 1e6,
         leaves.len(),
         runs as f64 / leaves.len() as f64,
     );
@@ -30,7 +31,12 @@ fn sizes() {
     all.sort_unstable();
     report("uniform, random heap", &all);
     let all: Vec<_> = (0..n)
-        .map(|i| Entry::new([i * 1000 + rng.below(1001)], heap(i, 226)))
+        .map(|i| {
+            Entry::new(
+                [(1u64 << 63) + i * 1000 + rng.below(1001) - 500],
+                heap(i, 226),
+            )
+        })
         .collect();
     report::<1>("sequential", &all);
     let all: Vec<_> = (0..n)

@@ -70,12 +70,14 @@ fn timing() {
         let encode = best(50, all.len(), || {
             black_box(encode::encode(&all));
         });
-        let partition = best(50, all.len(), || {
-            black_box(partition::partition(&all, partition::Offsets::of(&all)));
+        let mut encoder = encode::Encoder::new();
+        let partition = best(50, all.len(), || encoder.partition(&all, UNIT));
+        let coarse = best(50, all.len(), || {
+            black_box(encoder.encode(&all, 128));
         });
         println!(
             "{shape}: {} entries, {} runs; point {point:.0} ns, limits 1, 8, -1, -8: {limited:.0?} ns, \
-             range {whole:.2} ns, encode {encode:.1} ns, of it partition {partition:.1} ns an entry",
+             range {whole:.2} ns, encode {encode:.1} ns, of it partition {partition:.1} ns, coarse {coarse:.1} ns an entry",
             all.len(),
             open::<1>(&page).runs(),
         );
@@ -144,4 +146,175 @@ fn inserts() {
             );
         }
     }
+}
+
+/// Nanoseconds and bytes an entry of a build: packer and pages.
+fn packed<const W: usize>(name: &str, all: &[Entry<W>]) {
+    let mut leaves = 0;
+    let mut runs = 0;
+    let mut bytes = 0;
+    let ns = best(8, all.len(), || {
+        let mut packer = Packer::new(97);
+        (leaves, runs, bytes) = (0, 0, 0);
+        let mut take = |leaf: Contents<W>| {
+            let page = black_box(leaf.to_page()).unwrap();
+            leaves += 1;
+            runs += leaf.runs.len();
+            bytes += page.len();
+        };
+        for e in all {
+            if let Some(leaf) = packer.push(*e) {
+                take(leaf);
+            }
+        }
+        packer.finish().into_iter().for_each(take);
+    });
+    println!(
+        "{name}: packed at {ns:.1} ns, {:.3} bytes an entry, {leaves} pages, {:.1} runs a page",
+        f64::from(leaves) * 8192.0 / all.len() as f64,
+        runs as f64 / f64::from(leaves),
+    );
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn packing() {
+    let n = 1_000_000;
+    for shape in [
+        "sequential",
+        "uniform",
+        "minutes",
+        "jitter",
+        "bursty",
+        "duplicates",
+        "constant step",
+        "descending heap",
+        "wide",
+    ] {
+        packed::<1>(shape, &entries(shape, n, 3));
+    }
+    let loaded: Vec<_> = (0..n as u64)
+        .map(|i| {
+            let (device, at) = (i / 100, i % 100);
+            Entry::new(
+                [device, at * 10_000_000],
+                heap(at * (n as u64 / 100) + device, 226),
+            )
+        })
+        .collect();
+    packed::<2>("(device, time)", &loaded);
+    packed::<2>("(device, sequential)", &entries("sequential", n, 3));
+    packed::<2>("(device, uniform)", &entries("uniform", n, 3));
+    if let Ok(path) = std::env::var("OMENDB_FLIGHTS") {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut all: Vec<_> = text
+            .lines()
+            .zip(0..)
+            .map(|(line, i)| Entry::new([line.parse::<u64>().unwrap() * 1_000_000], heap(i, 150)))
+            .collect();
+        all.sort_unstable();
+        packed::<1>("flights", &all);
+    }
+}
+
+/// Merging a full log, and asking VACUUM's question.
+#[test]
+#[ignore = "prints figures"]
+fn merging() {
+    for (shape, n) in [("uniform", 1290), ("uniform", 960), ("sequential", 5600)] {
+        let (all, _) = full_page(&entries::<1>(shape, n, 3));
+        let mut rng = Mix(5);
+        let mut late = Vec::new();
+        while late.len() < Layout::<1>::LOG {
+            let near = all[rng.below(all.len() as u64) as usize];
+            let tie = match shape {
+                "uniform" => heap(rng.below(10_000_000), 226),
+                _ => near.tie + (rng.below(1000) << 16),
+            };
+            late.push(Entry::new([near.key[0] + rng.below(1000)], tie));
+        }
+        let mut page = leaf_of(&all).to_page().unwrap();
+        let e = late.pop().unwrap();
+        let mut logged = 0;
+        for e in &late {
+            if let Some(patch) = open::<1>(&page).try_log(e).unwrap() {
+                patch.apply(&mut page);
+                logged += 1;
+            }
+        }
+        let contents = best(300, 1, || {
+            black_box(open::<1>(black_box(&page)).contents().unwrap());
+        });
+        let merge = best(300, 1, || {
+            let mut c = open::<1>(black_box(&page)).contents().unwrap();
+            c.insert(e).unwrap();
+            black_box(c.to_page());
+        });
+        let vacuum = best(300, 1, || {
+            let mut n = 0;
+            let view = open::<1>(black_box(&page));
+            let mut dead = |_| {
+                n += 1;
+                false
+            };
+            black_box(view.without(&mut dead).unwrap());
+            assert_eq!(n, all.len() + logged);
+        });
+        let mut c = open::<1>(&page).contents().unwrap();
+        c.insert(e).unwrap();
+        println!(
+            "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} to {} runs), vacuum {:.1} us",
+            contents / 1e3,
+            merge / 1e3,
+            page.len() - (open::<1>(&page).upper - open::<1>(&page).lower),
+            c.bytes(),
+            open::<1>(&page).runs(),
+            c.runs.len(),
+            vacuum / 1e3,
+        );
+    }
+}
+
+/// Bytes logged for uniform inserts into random pages that start 70 % full, until they split.
+#[test]
+#[ignore = "prints figures"]
+fn logged() {
+    use crate::store::Change;
+    let mut rng = Mix(8);
+    let (mut merges, mut merged, mut images) = (0, 0, 0);
+    let (mut logs, mut plain) = (0, 0);
+    for seed in 0..50 {
+        let all = entries::<1>("uniform", 960, seed);
+        let mut page = leaf_of(&all).to_page().unwrap();
+        loop {
+            let key = all[0].key[0] + rng.below(all[959].key[0] - all[0].key[0]);
+            let e = Entry::new([key], heap(rng.below(10_000_000), 226));
+            if let Some(patch) = open::<1>(&page).try_log(&e).unwrap() {
+                logs += 1;
+                plain += patch.len() + 4 * patch.spans().count();
+                patch.apply(&mut page);
+                continue;
+            }
+            let mut c = open::<1>(&page).contents().unwrap();
+            c.insert(e).unwrap();
+            let Some(new) = c.to_page() else { break };
+            merges += 1;
+            let leaf = open::<1>(&new);
+            let full = 8192 - (leaf.upper - leaf.lower);
+            merged += match Change::between(&page, new.clone()) {
+                Change::Image(_) => {
+                    images += 1;
+                    full
+                }
+                Change::Patch(p) => p.len() + 4 * p.spans().count(),
+            };
+            page = new;
+        }
+    }
+    println!(
+        "{merges} merges, {images} of them images: {:.0} bytes a merge; {logs} log entries: {:.1} bytes each; {:.0} bytes an insert",
+        f64::from(merges as u32).recip() * merged as f64,
+        plain as f64 / f64::from(logs),
+        (plain + merged) as f64 / f64::from(logs + merges),
+    );
 }
