@@ -26,7 +26,7 @@ done
 sql -c 'VACUUM ANALYZE seq, rnd, probe' -c "SELECT omendb_check('seq_learned', true), omendb_check('rnd_learned', true)" >/dev/null
 sql -c 'SELECT count(v) FROM seq UNION ALL SELECT count(v) FROM rnd UNION ALL SELECT count(seq + rnd) FROM probe' >/dev/null
 
-compare() { sql -v w="$1" -v t="$2" -v n="$3" -v q="$4" -v p="$PAIRS" <<< "CALL compare(:'w', :'t', :p, :'n', :'q')"; }
+compare() { sql -v w="$1" -v t="$2" -v n="$3" -v q="$4" -v c="${5:-$4}" -v p="$PAIRS" <<< "CALL compare(:'w', :'t', :p, :'n', :'q', :'c')"; }
 
 for part in $PARTS; do
     say "part: $part"
@@ -37,13 +37,16 @@ for part in $PARTS; do
         done ;;
     lookups)
         for t in seq rnd; do
-            compare "nested loop, $PROBES random lookups, index only, $t" $t 'Index Only Scan' "SELECT count($t.k) || ' ' || sum($t.k) FROM probe JOIN $t ON $t.k = probe.$t"
-            compare "nested loop, $PROBES random lookups, heap fetch, $t" $t 'Index Scan' "SELECT count($t.v) || ' ' || sum($t.v) FROM probe JOIN $t ON $t.k = probe.$t"
+            compare "nested loop, $PROBES random lookups, index only, $t" $t 'Index Only Scan' "SELECT count($t.k) FROM probe JOIN $t ON $t.k = probe.$t" \
+                "SELECT count($t.k) || ' ' || sum($t.k) || ' ' || sum($t.k # probe.$t) FROM probe JOIN $t ON $t.k = probe.$t"
+            compare "nested loop, $PROBES random lookups, heap fetch, $t" $t 'Index Scan' "SELECT count($t.v) FROM probe JOIN $t ON $t.k = probe.$t" \
+                "SELECT count($t.v) || ' ' || sum($t.v) FROM probe JOIN $t ON $t.k = probe.$t"
         done ;;
     ranges)
         for t in seq rnd; do
             low=$(sql -c "SELECT k FROM $t ORDER BY k OFFSET $((ROWS / 4)) LIMIT 1") high=$(sql -c "SELECT k FROM $t ORDER BY k OFFSET $((ROWS / 4 + HALF - 1)) LIMIT 1")
-            compare "count over a range of $HALF rows, index only, $t" $t 'Index Only Scan' "SELECT count(*) FROM $t WHERE k BETWEEN $low AND $high"
+            compare "count over a range of $HALF rows, index only, $t" $t 'Index Only Scan' "SELECT count(*) FROM $t WHERE k BETWEEN $low AND $high" \
+                "SELECT count(*) || ' ' || sum(k) || ' ' || min(k) || ' ' || max(k) FROM $t WHERE k BETWEEN $low AND $high"
             compare "ORDER BY k DESC LIMIT 10 below a key, 1000 times, $t" $t 'Index Only Scan' \
                 "SELECT sum(k) FROM (SELECT $t x FROM probe LIMIT 1000) p, LATERAL (SELECT k FROM $t WHERE k < x ORDER BY k DESC LIMIT 10) q"
         done

@@ -9,7 +9,7 @@ use learned::{Error, Result};
 use pgrx::pg_sys;
 
 use crate::pg::ffi;
-use crate::storage::wal;
+use crate::storage::{wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
 // server's page header as little-endian.
@@ -189,8 +189,15 @@ impl Store for Relation {
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
             pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
-            Ok(Read::new(buffer, block))
+            let read = Read::new(buffer, block);
+            whereabouts::remember(self.rel, block, buffer, &read);
+            Ok(read)
         }
+    }
+
+    #[inline(always)]
+    fn expect(&self, block: Block, within: f32) {
+        whereabouts::prefetch(self.rel, block, within);
     }
 
     fn write(&self, block: Block) -> Result<Write> {

@@ -3,6 +3,7 @@
 mod buffers;
 mod bulk;
 mod wal;
+mod whereabouts;
 
 pub use buffers::{Pinned, Relation};
 pub use bulk::Bulk;

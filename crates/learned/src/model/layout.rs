@@ -118,10 +118,18 @@ impl Line {
     /// rounds monotonically; the measured bounds rely on that. Infinities and NaN end at one of the ends.
     #[inline(always)]
     pub fn guess(&self, dx: u64) -> u32 {
-        let offset = self.slope * dx as f64 + f64::from(self.intercept);
+        self.guess_within(dx).0
+    }
+
+    /// The guess, and where between it and the next position the line really is (0 to 1, or beyond
+    /// where the line leaves the positions covered).
+    #[inline(always)]
+    pub fn guess_within(&self, dx: u64) -> (u32, f32) {
+        let at = self.slope * dx as f64 + f64::from(self.intercept);
         // The cast saturates: below 0 and NaN give 0.
-        let offset = (offset as u32).min(self.covered.saturating_sub(1));
-        self.first.saturating_add(offset)
+        let offset = (at as u32).min(self.covered.saturating_sub(1));
+        let within = (at - f64::from(offset)) as f32;
+        (self.first.saturating_add(offset), within)
     }
 
     /// The unrounded guess, relative to `first`.

@@ -19,7 +19,7 @@ pub struct Model<'a> {
 }
 
 /// Where a key should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
     /// The leaf, counted in key order from 0; below [`Model::leaves`].
     pub ordinal: u32,
@@ -27,6 +27,8 @@ pub struct Prediction {
     pub below: u32,
     /// When trained, it was at most so many to the right; within the leaves.
     pub above: u32,
+    /// About where in the leaf: 0 at its first entry, 1 behind its last. Good for prefetching only.
+    pub within: f32,
 }
 
 /// One segment, for inspection.
@@ -166,7 +168,7 @@ impl<'a> Model<'a> {
         if W != self.words() {
             return None;
         }
-        let (line, ordinal) = self.locate(self.coordinate(key))?;
+        let (line, ordinal, within) = self.locate(self.coordinate(key))?;
         if line.flags & SEARCH_TREE != 0 {
             return None;
         }
@@ -176,6 +178,7 @@ impl<'a> Model<'a> {
             ordinal,
             below: u32::from(line.below).min(ordinal),
             above: u32::from(line.above).min(last - ordinal),
+            within,
         })
     }
 
@@ -190,22 +193,22 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The last stage's line for a coordinate, and its guess.
+    /// The last stage's line for a coordinate, its guess, and where the line is within the leaf.
     #[inline(always)]
-    fn locate(&self, x: u64) -> Option<(Line, u32)> {
+    fn locate(&self, x: u64) -> Option<(Line, u32, f32)> {
         let stages = self.stages();
         let (mut from, mut to) = (0, usize::MAX);
         for i in 0..stages {
             let stage = self.stage(i)?;
             let segment = stage.find(x, from, to)?;
             if self.is_exact(i) {
-                return Some((self.exact_line(segment), segment as u32));
+                return Some((self.exact_line(segment), segment as u32, 0.5));
             }
             let line = Line::read(stage.lines.get(segment)?);
             let first = u64::from_le_bytes(*stage.keys.get(segment)?);
-            let guess = line.guess(x.saturating_sub(first));
+            let (guess, within) = line.guess_within(x.saturating_sub(first));
             if i + 1 == stages {
-                return Some((line, guess));
+                return Some((line, guess, within));
             }
             from = (guess as usize).saturating_sub(line.below.into());
             to = (guess as usize) + usize::from(line.above) + 1;
@@ -216,6 +219,7 @@ impl<'a> Model<'a> {
     /// The line that a key's prediction comes from, and its guess, nothing clamped or left out.
     pub(super) fn raw<const W: usize>(&self, key: &[u64; W]) -> Option<(Line, u32)> {
         self.locate(self.coordinate(key))
+            .map(|(line, guess, _)| (line, guess))
     }
 
     /// The block of a leaf; None beyond the leaves.

@@ -233,6 +233,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         // first one lies in the leaf before it.
         let lowest = ordinal.saturating_sub(guess.below.saturating_add(1));
         let mut next = model.block(ordinal);
+        if let Some(block) = next {
+            self.store.expect(block, guess.within);
+        }
         let mut begins = None;
         for _ in 0..PROBES {
             let Some(block) = next else { break };
