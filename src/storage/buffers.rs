@@ -21,7 +21,6 @@ pub struct Relation {
     rel: pg_sys::Relation,
     fork: pg_sys::ForkNumber::Type,
     strategy: pg_sys::BufferAccessStrategy,
-    logged: bool,
     vacuum: bool,
 }
 
@@ -35,8 +34,6 @@ impl Relation {
             rel,
             fork: pg_sys::ForkNumber::MAIN_FORKNUM,
             strategy: std::ptr::null_mut(),
-            // SAFETY: the caller has the relation open.
-            logged: unsafe { ffi::relation_needs_wal(rel) },
             vacuum: false,
         }
     }
@@ -49,7 +46,6 @@ impl Relation {
     pub unsafe fn init_fork(rel: pg_sys::Relation) -> Self {
         Self {
             fork: pg_sys::ForkNumber::INIT_FORKNUM,
-            logged: true,
             // SAFETY: the caller keeps new's contract.
             ..unsafe { Self::new(rel) }
         }
@@ -75,7 +71,9 @@ impl Relation {
 
     /// Whether changes are logged.
     pub(super) fn logged(&self) -> bool {
-        self.logged
+        // SAFETY: the relation is open.
+        self.fork == pg_sys::ForkNumber::INIT_FORKNUM
+            || unsafe { ffi::relation_needs_wal(self.rel) }
     }
 
     /// Pins a block.

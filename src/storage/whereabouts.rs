@@ -7,16 +7,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use learned::page::{PAGE_SIZE, Page, pd, u16_at};
+use learned::leaf::data_span;
+use learned::page::{PAGE_SIZE, Page};
 use pgrx::pg_sys;
+
+use crate::pg::key::WORDS;
 
 /// Entries of the table: 128 kB, of which only what is used becomes memory.
 const PLACES: usize = 1 << 14;
-/// Where the data of a leaf with one run and one key word begins.
-const DATA: f32 = 136.0;
 const LINE: usize = 64;
+/// No more lines of header and run directory than this, and so many of data.
+const HEAD: usize = 5;
+const DATA: usize = 5;
 
-/// Buffer number in the low half, the page's `lower` above.
+/// Buffer number in the low half, end and beginning of the data above.
 static TABLE: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
 
 /// The place of a block. Neighbouring blocks have neighbouring places.
@@ -31,7 +35,8 @@ fn place(rel: pg_sys::Relation, block: u32) -> &'static AtomicU64 {
 /// Remembers where a page is that was just locked.
 #[inline(always)]
 pub(super) fn remember(rel: pg_sys::Relation, block: u32, buffer: pg_sys::Buffer, page: &Page) {
-    let found = buffer as u32 as u64 | u64::from(u16_at(page, pd::LOWER)) << 32;
+    let (begin, end) = data_span::<WORDS>(page);
+    let found = u64::from(begin) << 48 | u64::from(end) << 32 | u64::from(buffer as u32);
     let place = place(rel, block);
     if place.load(Relaxed) != found {
         place.store(found, Relaxed);
@@ -47,19 +52,24 @@ pub(super) fn prefetch(rel: pg_sys::Relation, block: u32, within: f32) {
     if buffer <= 0 || buffer > unsafe { pg_sys::NBuffers } {
         return;
     }
-    let lower = (found >> 32) as u16;
+    let (begin, end) = ((found >> 48) as u16, (found >> 32) as u16);
     // The cast saturates, and NaN gives 0.
-    let at = (DATA + within * (f32::from(lower) - DATA)) as usize;
-    let first = at.saturating_sub(LINE + LINE / 2).min(PAGE_SIZE - 4 * LINE);
-    // SAFETY: the address lies in shared memory, and a prefetch reads nothing and cannot fault.
+    let at = (f32::from(begin) + within * (f32::from(end) - f32::from(begin))) as usize;
+    let first = at.saturating_sub(LINE * DATA / 2);
+    let first = first.min(PAGE_SIZE - LINE * DATA);
+    let head = (usize::from(begin) / LINE + 1).min(HEAD);
     #[cfg(target_arch = "x86_64")]
-    unsafe {
+    for at in (0..head)
+        .map(|i| i * LINE)
+        .chain((0..DATA).map(|i| first + i * LINE))
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let page = pg_sys::BufferBlocks.add((buffer as usize - 1) * PAGE_SIZE);
-        for at in [0, LINE, first, first + LINE, first + 2 * LINE, first + 3 * LINE] {
+        // SAFETY: the address lies within the shared buffers, and a prefetch reads nothing.
+        unsafe {
+            let page = pg_sys::BufferBlocks.add((buffer as usize - 1) * PAGE_SIZE);
             _mm_prefetch::<_MM_HINT_T0>(page.add(at));
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = first;
+    let _ = (first, head);
 }

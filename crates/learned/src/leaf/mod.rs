@@ -31,7 +31,7 @@ mod tests;
 pub use contents::Contents;
 pub use pack::Packer;
 pub use verify::Verified;
-pub use view::Leaf;
+pub use view::{Leaf, data_span};
 
 use crate::page::{SPECIAL, head};
 
