@@ -194,7 +194,7 @@ impl Store for Relation {
     }
 
     #[inline(always)]
-    fn expect(&self, block: Block, within: f32) {
+    fn prefetch(&self, block: Block, within: f32) {
         whereabouts::prefetch(self.rel, block, within);
     }
 

@@ -26,7 +26,7 @@ pub trait Store {
 
     /// A hint: `block` is about to be read, most likely around `within` (0 to 1) of its content.
     #[inline(always)]
-    fn expect(&self, _block: Block, _within: f32) {}
+    fn prefetch(&self, _block: Block, _within: f32) {}
 
     /// Locks `block` for changing.
     fn write(&self, block: Block) -> Result<Self::Write>;

@@ -234,7 +234,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let lowest = ordinal.saturating_sub(guess.below.saturating_add(1));
         let mut next = model.block(ordinal);
         if let Some(block) = next {
-            self.store.expect(block, guess.within);
+            self.store.prefetch(block, guess.within);
         }
         let mut begins = None;
         for _ in 0..PROBES {
