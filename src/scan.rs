@@ -289,7 +289,7 @@ fn count_search(scan: &pg_sys::IndexScanDescData, state: &State) {
     }
     // SAFETY: the scan's index is open; `instrument` is null or the executor's.
     unsafe {
-        query::count_index_scan(scan.indexRelation);
+        ffi::count_index_scan(scan.indexRelation);
         #[cfg(feature = "pg18")]
         if let Some(instrument) = scan.instrument.as_mut() {
             instrument.nsearches += 1;

@@ -1,9 +1,23 @@
 //! What PostgreSQL has and pgrx does not offer: ported macros and missing declarations.
 
+// The server's own names.
+#![allow(non_snake_case)]
+
 use std::ffi::c_void;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+
+// Declared again, since pgrx puts a `sigsetjmp` around each call. These raise no error as long as the buffer
+// is pinned and fewer than 200 page locks are held.
+unsafe extern "C-unwind" {
+    /// Locks or unlocks a pinned buffer (storage/bufmgr.h).
+    pub fn LockBuffer(buffer: pg_sys::Buffer, mode: i32);
+    /// Gives up a pin.
+    pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
+    /// Gives up lock and pin.
+    pub fn UnlockReleaseBuffer(buffer: pg_sys::Buffer);
+}
 
 /// `#define InvalidSubTransactionId ((SubTransactionId) 0)`
 const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
@@ -162,4 +176,73 @@ pub fn now_micros() -> i64 {
     const EPOCH: i64 = 946_684_800_000_000;
     // SAFETY: reads the clock.
     unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(EPOCH)
+}
+
+/// The relation's statistics of this session, if they are kept.
+///
+/// ```c
+/// #define pgstat_should_count_relation(rel) \
+///     (likely((rel)->pgstat_info != NULL) ? true : \
+///      ((rel)->pgstat_enabled ? pgstat_assoc_relation(rel), true : false))
+/// ```
+#[inline(always)]
+unsafe fn statistics<'a>(rel: pg_sys::Relation) -> Option<&'a mut pg_sys::PgStat_TableCounts> {
+    // SAFETY: the callers have the relation open; pgstat_assoc_relation sets pgstat_info.
+    unsafe {
+        if (*rel).pgstat_info.is_null() {
+            if !(*rel).pgstat_enabled {
+                return None;
+            }
+            pg_sys::pgstat_assoc_relation(rel);
+        }
+        let info = (*rel).pgstat_info.as_mut()?;
+        #[cfg(feature = "pg15")]
+        let counts = &mut info.t_counts;
+        #[cfg(not(feature = "pg15"))]
+        let counts = &mut info.counts;
+        Some(counts)
+    }
+}
+
+/// Counts an index scan in the statistics.
+///
+/// ```c
+/// #define pgstat_count_index_scan(rel) \
+///     do { if (pgstat_should_count_relation(rel)) (rel)->pgstat_info->t_counts.t_numscans++; } while (0)
+/// ```
+///
+/// # Safety
+/// `rel` is an open index.
+#[inline(always)]
+pub unsafe fn count_index_scan(rel: pg_sys::Relation) {
+    // SAFETY: the caller's contract.
+    if let Some(counts) = unsafe { statistics(rel) } {
+        #[cfg(feature = "pg15")]
+        let count = &mut counts.t_numscans;
+        #[cfg(not(feature = "pg15"))]
+        let count = &mut counts.numscans;
+        *count += 1;
+    }
+}
+
+/// Counts a page that was found in shared buffers.
+///
+/// ```c
+/// pgstat_count_buffer_read(rel);  /* t_counts.t_blocks_fetched++ */
+/// pgstat_count_buffer_hit(rel);   /* t_counts.t_blocks_hit++ */
+/// ```
+///
+/// # Safety
+/// `rel` is open.
+#[inline(always)]
+pub unsafe fn count_buffer_hit(rel: pg_sys::Relation) {
+    // SAFETY: the caller's contract.
+    if let Some(counts) = unsafe { statistics(rel) } {
+        #[cfg(feature = "pg15")]
+        let (fetched, hit) = (&mut counts.t_blocks_fetched, &mut counts.t_blocks_hit);
+        #[cfg(not(feature = "pg15"))]
+        let (fetched, hit) = (&mut counts.blocks_fetched, &mut counts.blocks_hit);
+        *fetched += 1;
+        *hit += 1;
+    }
 }

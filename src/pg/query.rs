@@ -81,35 +81,3 @@ pub unsafe fn check_snapshot_age(
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     let _ = (index, snapshot, page);
 }
-
-/// Counts an index scan in the statistics.
-///
-/// ```c
-/// #define pgstat_should_count_relation(rel) \
-///     (likely((rel)->pgstat_info != NULL) ? true : \
-///      ((rel)->pgstat_enabled ? pgstat_assoc_relation(rel), true : false))
-/// #define pgstat_count_index_scan(rel) \
-///     do { if (pgstat_should_count_relation(rel)) (rel)->pgstat_info->t_counts.t_numscans++; } while (0)
-/// ```
-///
-/// # Safety
-/// `rel` is an open index.
-#[inline(always)]
-pub unsafe fn count_index_scan(rel: pg_sys::Relation) {
-    // SAFETY: the caller has the relation open; pgstat_assoc_relation sets pgstat_info.
-    unsafe {
-        if (*rel).pgstat_info.is_null() {
-            if !(*rel).pgstat_enabled {
-                return;
-            }
-            pg_sys::pgstat_assoc_relation(rel);
-        }
-        if let Some(info) = (*rel).pgstat_info.as_mut() {
-            #[cfg(feature = "pg15")]
-            let count = &mut info.t_counts.t_numscans;
-            #[cfg(not(feature = "pg15"))]
-            let count = &mut info.counts.numscans;
-            *count += 1;
-        }
-    }
-}

@@ -183,10 +183,19 @@ impl Store for Relation {
 
     #[inline]
     fn read(&self, block: Block) -> Result<Read> {
-        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
+        let met = if self.vacuum || self.fork != pg_sys::ForkNumber::MAIN_FORKNUM {
+            None
+        } else {
+            // SAFETY: the relation is open.
+            unsafe { whereabouts::pin(self.rel, block) }
+        };
+        let buffer = match met {
+            Some(buffer) => buffer,
+            None => self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?,
+        };
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
-            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
+            ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
             let read = Read::new(buffer, block);
             whereabouts::remember(self.rel, block, buffer, &read);
             Ok(read)
@@ -290,7 +299,7 @@ impl Drop for Held {
         // InterruptHoldoffCount, and transaction abort releases locks and pins itself.
         if !std::thread::panicking() {
             // SAFETY: pinned and locked since new.
-            unsafe { pg_sys::UnlockReleaseBuffer(self.buffer) };
+            unsafe { ffi::UnlockReleaseBuffer(self.buffer) };
         }
     }
 }
@@ -311,7 +320,7 @@ impl Read {
     pub fn unlock(self) -> Pinned {
         let held = std::mem::ManuallyDrop::new(self.0);
         // SAFETY: locked since new; the pin moves into the result.
-        unsafe { pg_sys::LockBuffer(held.buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32) };
+        unsafe { ffi::LockBuffer(held.buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32) };
         Pinned(held.buffer)
     }
 }
@@ -384,6 +393,6 @@ impl Pinned {
     /// Gives the pin back.
     pub fn release(self) {
         // SAFETY: pinned by Read::unlock, in this transaction.
-        unsafe { pg_sys::ReleaseBuffer(self.0) };
+        unsafe { ffi::ReleaseBuffer(self.0) };
     }
 }

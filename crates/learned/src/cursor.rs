@@ -235,7 +235,15 @@ impl<const W: usize> Cursor<W> {
                 self.trail = Trail::Within(block);
             }
         }
-        if !self.started {
+        if !self.started && self.ranges.is_empty() {
+            let edge = if forward {
+                self.range.from
+            } else {
+                self.range.until
+            };
+            (self.low, self.high) = (edge, edge);
+            self.started = true;
+        } else if !self.started {
             let last = self.ranges.len().saturating_sub(1);
             let number = if forward { 0 } else { last };
             let range = self.ranges.get(number).copied().unwrap_or(self.range);

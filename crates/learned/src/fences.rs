@@ -40,7 +40,7 @@ pub fn push_entry<const W: usize>(bytes: &mut Vec<u8>, entry: &Entry<W>) {
 
 /// Low and high fence of the page if it is a leaf or inner page of level `at`; None if it is
 /// anything else, which only means that whoever pointed here was out of date.
-#[inline]
+#[inline(always)]
 pub fn of<const W: usize>(
     page: &Page,
     block: Block,

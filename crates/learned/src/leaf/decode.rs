@@ -48,20 +48,20 @@ impl<const W: usize> Run<'_, W> {
     /// Appends the entries of slots `from..to`, ascending.
     #[inline]
     pub(super) fn ascend(&self, from: usize, to: usize, out: &mut Vec<Entry<W>>) {
-        if to <= from + 1 {
-            out.extend((from..to).map(|slot| self.entry(slot)));
-        } else {
-            self.decode::<false>(from, to, out);
+        match to.saturating_sub(from) {
+            0 => {}
+            1 => out.push(self.entry(from)),
+            _ => self.decode::<false>(from, to, out),
         }
     }
 
     /// Appends the entries of slots `from..to`, descending.
     #[inline]
     pub(super) fn descend(&self, from: usize, to: usize, out: &mut Vec<Entry<W>>) {
-        if to <= from + 1 {
-            out.extend((from..to).map(|slot| self.entry(slot)));
-        } else {
-            self.decode::<true>(from, to, out);
+        match to.saturating_sub(from) {
+            0 => {}
+            1 => out.push(self.entry(from)),
+            _ => self.decode::<true>(from, to, out),
         }
     }
 

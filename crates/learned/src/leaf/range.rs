@@ -13,7 +13,7 @@ impl<const W: usize> Leaf<'_, W> {
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read; `out` may have grown by then.
-    #[inline]
+    #[inline(always)]
     pub fn forward(
         &self,
         from: &Entry<W>,
@@ -52,7 +52,7 @@ impl<const W: usize> Leaf<'_, W> {
         self.packed_backward(from, until, limit, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn packed_forward(
         &self,
         from: &Entry<W>,

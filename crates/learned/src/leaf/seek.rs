@@ -13,7 +13,7 @@ enum By {
 
 impl<const W: usize> Run<'_, W> {
     /// Whether the entry in `slot` is below `e`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn below(&self, slot: usize, e: &Entry<W>) -> bool {
         for (i, x) in e.key.iter().enumerate() {
             match self.word(i, slot).cmp(x) {
@@ -32,7 +32,7 @@ impl<const W: usize> Run<'_, W> {
     /// Interpolation: the line is inverted at `e` and the guess corrected by the distance of what is found there,
     /// a few times; then galloping and bisection. A guess only chooses what is compared
     /// next; the answer always comes from comparisons on both of its sides.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seek(&self, e: &Entry<W>, mut lo: usize, mut hi: usize) -> usize {
         let mut by = By::Tid;
         for (i, (c, x)) in self.head.words.iter().zip(&e.key).enumerate() {

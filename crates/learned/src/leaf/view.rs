@@ -51,7 +51,7 @@ impl<'a, const W: usize> Leaf<'a, W> {
     ///
     /// # Errors
     /// [`Error::Corrupted`] where the page is no leaf or its header contradicts itself.
-    #[inline]
+    #[inline(always)]
     pub fn open(page: &'a Page, block: Block) -> Result<Self> {
         let (lower, upper) = page::hole(page, block)?;
         let counts = page::u64_at(page, Layout::<W>::COUNTS);
@@ -213,7 +213,7 @@ impl<'a, const W: usize> Leaf<'a, W> {
     }
 
     /// The run in which `e` is or would be: the last that does not start above it, else the first.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, e: &Entry<W>) -> Result<usize> {
         let (mut lo, mut hi) = (1, self.runs);
         while lo < hi {

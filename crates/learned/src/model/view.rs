@@ -62,7 +62,7 @@ struct Stage<'a> {
 impl<'a> Model<'a> {
     /// A view of the model at the start of `bytes`; what follows it is ignored. Checks the header and that all
     /// sections lie within, not what is in them. None: not a model of this version.
-    #[inline]
+    #[inline(always)]
     pub fn open(bytes: &'a [u8]) -> Option<Self> {
         let head: &[u8; HEAD] = bytes.first_chunk()?;
         let marks = u64::from(MAGIC) | u64::from(VERSION) << 32;
@@ -163,7 +163,7 @@ impl<'a> Model<'a> {
 
     /// The leaf where entries of `key` begin. None: search the tree, since the keys around it are too
     /// irregular, or the key has another number of words, or the bytes make no sense.
-    #[inline]
+    #[inline(always)]
     pub fn predict<const W: usize>(&self, key: &[u64; W]) -> Option<Prediction> {
         if W != self.words() {
             return None;
@@ -223,7 +223,7 @@ impl<'a> Model<'a> {
     }
 
     /// The block of a leaf; None beyond the leaves.
-    #[inline]
+    #[inline(always)]
     pub fn block(&self, ordinal: u32) -> Option<Block> {
         if ordinal >= self.leaves() {
             return None;
