@@ -17,6 +17,17 @@ unsafe extern "C-unwind" {
     pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
     /// Gives up lock and pin.
     pub fn UnlockReleaseBuffer(buffer: pg_sys::Buffer);
+
+    // These are called in critical sections only, where an error ends the process.
+
+    /// Marks a pinned and exclusively locked buffer as changed.
+    pub fn MarkBufferDirty(buffer: pg_sys::Buffer);
+    /// Adds a page to the record being made (access/xloginsert.h).
+    pub fn XLogRegisterBuffer(id: u8, buffer: pg_sys::Buffer, flags: u8);
+    /// Adds data for a registered page. The length is a `uint32` from 16 on, an `int` before.
+    pub fn XLogRegisterBufData(id: u8, data: *mut u8, len: u32);
+    /// Inserts the record into the log and returns the position of its end.
+    pub fn XLogInsert(rmid: pg_sys::RmgrId, info: u8) -> pg_sys::XLogRecPtr;
 }
 
 /// `#define InvalidSubTransactionId ((SubTransactionId) 0)`

@@ -86,12 +86,19 @@ impl Relation {
         Ok(unsafe { pg_sys::ReadBufferExtended(self.rel, self.fork, block, mode, self.strategy) })
     }
 
-    /// Pins and locks a block; `take` is LockBuffer or LockBufferForCleanup on a pinned buffer.
-    fn locked(&self, block: Block, take: impl FnOnce(pg_sys::Buffer)) -> Result<Write> {
-        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
-        take(buffer);
-        // SAFETY: pinned and exclusively locked just now.
-        Ok(unsafe { Write::new(buffer, block) })
+    /// Pins a block, first where it was last met.
+    #[inline]
+    fn pin_where_met(&self, block: Block) -> Result<pg_sys::Buffer> {
+        let met = if self.vacuum || self.fork != pg_sys::ForkNumber::MAIN_FORKNUM {
+            None
+        } else {
+            // SAFETY: the relation is open.
+            unsafe { whereabouts::pin(self.rel, block) }
+        };
+        match met {
+            Some(buffer) => Ok(buffer),
+            None => self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL),
+        }
     }
 
     /// A zeroed buffer of an existing block, whatever was on disk.
@@ -183,16 +190,7 @@ impl Store for Relation {
 
     #[inline]
     fn read(&self, block: Block) -> Result<Read> {
-        let met = if self.vacuum || self.fork != pg_sys::ForkNumber::MAIN_FORKNUM {
-            None
-        } else {
-            // SAFETY: the relation is open.
-            unsafe { whereabouts::pin(self.rel, block) }
-        };
-        let buffer = match met {
-            Some(buffer) => buffer,
-            None => self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?,
-        };
+        let buffer = self.pin_where_met(block)?;
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
@@ -208,17 +206,23 @@ impl Store for Relation {
     }
 
     fn write(&self, block: Block) -> Result<Write> {
-        self.locked(block, |buffer| {
-            // SAFETY: the buffer is pinned.
-            unsafe { pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32) }
-        })
+        let buffer = self.pin_where_met(block)?;
+        // SAFETY: the buffer is pinned; the guard takes over pin and lock.
+        unsafe {
+            ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+            let write = Write::new(buffer, block);
+            whereabouts::remember(self.rel, block, buffer, &write);
+            Ok(write)
+        }
     }
 
     fn write_for_cleanup(&self, block: Block) -> Result<Write> {
-        self.locked(block, |buffer| {
-            // SAFETY: the buffer is pinned, once.
-            unsafe { pg_sys::LockBufferForCleanup(buffer) }
-        })
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
+        // SAFETY: the buffer is pinned, once; the guard takes over pin and lock.
+        unsafe {
+            pg_sys::LockBufferForCleanup(buffer);
+            Ok(Write::new(buffer, block))
+        }
     }
 
     fn allocate(&self) -> Result<Write> {

@@ -11,6 +11,7 @@
 use learned::page::{PAGE_SIZE, Page, SPECIAL, head, pd};
 use learned::store::{Change, Guard, MAX_CHANGES};
 use pgrx::pg_sys;
+use smallvec::SmallVec;
 
 use super::buffers::{Relation, Write};
 use crate::pg::ffi;
@@ -19,8 +20,11 @@ use crate::pg::ffi;
 const MAX_PATCH: usize = PAGE_SIZE / 2;
 /// Offset and length before the bytes of each span.
 const SPAN: usize = 4;
-/// The header fields that each list ends with: flags, lower, upper, special.
-const FIELDS: std::ops::Range<usize> = pd::FLAGS..pd::SIZE_VERSION;
+/// The header fields that each list ends with: lower, upper.
+const FIELDS: std::ops::Range<usize> = pd::LOWER..pd::SPECIAL;
+
+/// The lists of a record; those of an insert need no allocation.
+type Bytes = SmallVec<[u8; 256]>;
 
 /// One page's change, checked and ready to be applied.
 #[derive(Clone, Copy)]
@@ -44,7 +48,7 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
     if changes.len() > MAX_CHANGES {
         refuse(store, "too many pages in one record");
     }
-    let mut bytes = Vec::with_capacity(changes.iter().map(|(_, c)| capacity(c)).sum());
+    let mut bytes = Bytes::with_capacity(changes.iter().map(|(_, c)| capacity(c)).sum());
     let mut staged = [None; MAX_CHANGES];
     for (i, (write, change)) in changes.iter_mut().enumerate() {
         let (before, rest) = staged.split_at_mut(i);
@@ -72,13 +76,13 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
     unsafe {
         for s in staged.iter().flatten() {
             s.apply(&bytes);
-            pg_sys::MarkBufferDirty(s.buffer);
+            ffi::MarkBufferDirty(s.buffer);
         }
         if logged {
             for (id, s) in (0u8..).zip(staged.iter().flatten()) {
                 s.register(id, &bytes);
             }
-            let lsn = pg_sys::XLogInsert(pg_sys::RmgrIds::RM_GENERIC_ID as u8, 0);
+            let lsn = ffi::XLogInsert(pg_sys::RmgrIds::RM_GENERIC_ID as u8, 0);
             for s in staged.iter().flatten() {
                 ffi::page_set_lsn(s.page, lsn);
             }
@@ -128,10 +132,10 @@ impl Staged {
         };
         // SAFETY: the buffer is pinned, locked and dirty, and the bytes stay until XLogInsert.
         unsafe {
-            pg_sys::XLogRegisterBuffer(id, self.buffer, flags as u8);
+            ffi::XLogRegisterBuffer(id, self.buffer, flags as u8);
             if !self.image {
                 let list = bytes.as_ptr().add(self.from).cast_mut();
-                pg_sys::XLogRegisterBufData(id, list.cast(), (self.to - self.from) as _);
+                ffi::XLogRegisterBufData(id, list, (self.to - self.from) as u32);
             }
         }
     }
@@ -146,7 +150,7 @@ fn capacity(change: &Change) -> usize {
 }
 
 /// Assembles and checks one page's change.
-fn stage(write: &mut Write, change: &Change, bytes: &mut Vec<u8>) -> Result<Staged, &'static str> {
+fn stage(write: &mut Write, change: &Change, bytes: &mut Bytes) -> Result<Staged, &'static str> {
     let from = bytes.len();
     let (whole, image, zero) = match change {
         Change::Image(page) => {
@@ -164,7 +168,9 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Vec<u8>) -> Result<Stag
                 for (to, from) in header.iter_mut().skip(at).zip(span) {
                     *to = *from;
                 }
-                push(bytes, at, span);
+                if at < FIELDS.start || FIELDS.end < at + span.len() {
+                    push(bytes, at, span);
+                }
             }
             let new = hole(&header).ok_or("patch leaves a bad header")?;
             push(bytes, FIELDS.start, &header[FIELDS]);
@@ -193,7 +199,7 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Vec<u8>) -> Result<Stag
 }
 
 /// Appends a span to a list.
-fn push(bytes: &mut Vec<u8>, at: usize, span: &[u8]) {
+fn push(bytes: &mut Bytes, at: usize, span: &[u8]) {
     bytes.extend_from_slice(&(at as u16).to_ne_bytes());
     bytes.extend_from_slice(&(span.len() as u16).to_ne_bytes());
     bytes.extend_from_slice(span);

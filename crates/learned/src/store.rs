@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use smallvec::SmallVec;
+
 use crate::error::Result;
 use crate::page::{Block, PAGE_SIZE, Page, pd, u16_at};
 
@@ -133,8 +135,9 @@ pub fn zero_hole(page: &mut Page) {
 /// `pd_lower` and `pd_upper`. The store zeroes the hole afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Patch {
-    spans: Vec<(u16, u16)>,
-    bytes: Vec<u8>,
+    // As much as an insert into a leaf takes without an allocation.
+    spans: SmallVec<[(u16, u16); 4]>,
+    bytes: SmallVec<[u8; 64]>,
 }
 
 impl Patch {

@@ -113,13 +113,14 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.find_for_write_near(None, entry)
     }
 
-    /// Looks at `hint` and its right sibling before it searches.
+    /// Looks at `hint`, or where the model says, and the right sibling before it searches.
     pub(super) fn find_for_write_near(
         &self,
         mut hint: Option<Block>,
         entry: &Entry<W>,
     ) -> Result<S::Write> {
         let target = Target::at(entry);
+        hint = hint.or_else(|| self.expected(&target));
         retry(|| {
             let (start, links) = match hint.take() {
                 Some(block) => (block, 1),
@@ -216,6 +217,16 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 Step::Left | Step::Astray => return Ok(None),
             }
         }
+    }
+
+    /// The block where the model says that the leaf for `target` is.
+    fn expected(&self, target: &Target<W>) -> Option<Block> {
+        let model = self.model.as_ref()?;
+        let guess = model.predict::<W>(&target.entry.key)?;
+        let block = model.block(guess.ordinal)?;
+        self.predicted.set(self.predicted.get() + 1);
+        self.store.prefetch(block, guess.within);
+        Some(block)
     }
 
     /// The leaf for `target` where the model says it is, or near there.
