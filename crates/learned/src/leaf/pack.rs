@@ -122,9 +122,10 @@ impl<const W: usize> Packer<W> {
     pub fn finish(mut self) -> Vec<Contents<W>> {
         let mut leaves = Vec::new();
         while !self.entries.is_empty() {
-            // Until a leaf comes, the target grows beyond the entries there are.
-            self.target = self.entries.len();
-            match self.pack() {
+            // No waiting for more on the word of the estimate: what is left is tried for real.
+            self.coarse = Coarse::NOT;
+            self.encoder.partition(&self.entries, UNIT);
+            match self.pack_runs() {
                 Some(leaf) => leaves.push(leaf),
                 None => {
                     let mut leaf = Contents::empty(self.low, Entry::MAX);
@@ -146,6 +147,11 @@ impl<const W: usize> Packer<W> {
         if estimate < self.bytes - self.bytes / 64 && self.entries.len() <= self.slots {
             return self.gather(estimate, self.entries.len());
         }
+        self.pack_runs()
+    }
+
+    /// A full leaf of the first entries as they are partitioned, if they really fill one.
+    fn pack_runs(&mut self) -> Option<Contents<W>> {
         let mut runs = Vec::with_capacity(self.encoder.segments());
         let (mut used, mut taken) = (0, 0);
         let mut full = false;
@@ -203,5 +209,33 @@ impl<const W: usize> Packer<W> {
         self.target = (taken + taken * self.margin / 256 + 16).min(self.slots + 1);
         self.margin = (self.margin - self.margin / 8).max(Self::MARGIN.0);
         Some(leaf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::tie_of;
+
+    /// Bits of evenly spaced floating-point numbers, both signs: so large that the estimate of
+    /// their size falls short.
+    #[test]
+    fn the_last_leaf_fits_whatever_the_estimate_says() {
+        for count in [700, 1500, 2999, 3014] {
+            let mut entries: Vec<_> = (0..count)
+                .map(|i: u32| {
+                    let bits = (f64::from(i as i32 - count as i32 / 2) * 0.37).to_bits();
+                    Entry::new([bits ^ 1 << 63], tie_of(i / 226, (i % 226 + 1) as u16))
+                })
+                .collect();
+            entries.sort();
+            let mut packer = Packer::<1>::new(97);
+            let mut leaves: Vec<_> = entries.iter().filter_map(|e| packer.push(*e)).collect();
+            leaves.extend(packer.finish());
+            assert!(
+                leaves.iter().all(|leaf| leaf.to_page().is_some()),
+                "{count}"
+            );
+        }
     }
 }
