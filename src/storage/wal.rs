@@ -19,8 +19,8 @@ use crate::pg::ffi;
 const MAX_PATCH: usize = PAGE_SIZE / 2;
 /// Offset and length before the bytes of each span.
 const SPAN: usize = 4;
-/// The header fields that each list ends with: flags, lower, upper, special.
-const FIELDS: std::ops::Range<usize> = pd::FLAGS..pd::SIZE_VERSION;
+/// The header fields that each list ends with, lower and upper: redo zeroes the hole between them.
+const FIELDS: std::ops::Range<usize> = pd::LOWER..pd::SPECIAL;
 
 /// One page's change, checked and ready to be applied.
 #[derive(Clone, Copy)]
@@ -164,7 +164,10 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Vec<u8>) -> Result<Stag
                 for (to, from) in header.iter_mut().skip(at).zip(span) {
                     *to = *from;
                 }
-                push(bytes, at, span);
+                // The list's end says those anyway.
+                if at < FIELDS.start || FIELDS.end < at + span.len() {
+                    push(bytes, at, span);
+                }
             }
             let new = hole(&header).ok_or("patch leaves a bad header")?;
             push(bytes, FIELDS.start, &header[FIELDS]);
