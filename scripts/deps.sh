@@ -52,7 +52,8 @@ rust_is_new() {
     [ "$(printf '%s\n' "$RUST" "${have:-0}" | sort -V | head -n 1)" = "$RUST" ]
 }
 if ! rust_is_new; then
-    if ! command -v rustup >/dev/null && apt-cache show rustup >/dev/null 2>&1; then apt_install rustup; fi
+    # Debian 12 knows the name only.
+    if ! command -v rustup >/dev/null && apt-cache policy rustup 2>/dev/null | grep -q 'Candidate: [0-9]'; then apt_install rustup; fi
     if command -v rustup >/dev/null; then
         say "rustup: installing Rust $RUST"
         rustup toolchain install "$RUST" --profile minimal --component clippy,rustfmt

@@ -20,7 +20,7 @@ use crate::pg::ffi;
 const MAX_PATCH: usize = PAGE_SIZE / 2;
 /// Offset and length before the bytes of each span.
 const SPAN: usize = 4;
-/// The header fields that each list ends with: lower, upper.
+/// The header fields that each list ends with, lower and upper: redo zeroes the hole between them.
 const FIELDS: std::ops::Range<usize> = pd::LOWER..pd::SPECIAL;
 
 /// The lists of a record; those of an insert need no allocation.
@@ -168,6 +168,7 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Bytes) -> Result<Staged
                 for (to, from) in header.iter_mut().skip(at).zip(span) {
                     *to = *from;
                 }
+                // The list's end says those anyway.
                 if at < FIELDS.start || FIELDS.end < at + span.len() {
                     push(bytes, at, span);
                 }
