@@ -253,6 +253,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let leaf = self.read(block)?;
             match step(&leaf, block, 0, begins, target)? {
                 Step::Here => return Ok(Some(leaf)),
+                // Leaves have been added at the end, and nothing tells how many.
+                Step::Right(..) if ordinal == last && begins.is_none() => break,
                 Step::Right(right, fence) => (next, begins) = (Some(right), Some(fence)),
                 Step::Left if begins.is_none() && ordinal > lowest => {
                     ordinal -= 1;

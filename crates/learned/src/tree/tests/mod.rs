@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod positions;
 mod simulate;
+mod touched;
 
 use std::collections::BTreeSet;
 
