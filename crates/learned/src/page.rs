@@ -34,7 +34,7 @@ pub const VERSION: u8 = 1;
 
 /// Offsets of PostgreSQL's page header fields.
 pub mod pd {
-    /// Page flags; the header bytes from here to [`PRUNE_XID`] belong in each WAL patch.
+    /// Page flags; what lies before them is the server's and never part of a change.
     pub const FLAGS: usize = 10;
     /// Start of the hole.
     pub const LOWER: usize = 12;
