@@ -1,6 +1,6 @@
 -- Operator families and classes of the access method.
 --
--- They mirror nbtree's integer_ops and datetime_ops completely, cross-type members included: from
+-- They mirror nbtree's families of these types completely, cross-type members included: from
 -- PostgreSQL 18 on the planner consults every ordering access method's families for ordinary
 -- queries, and a family with gaps would split equivalence classes that have nothing to do with us.
 -- pg_regress/sql/opclasses.sql compares the catalogs; its query also says which rows to add when
@@ -148,3 +148,127 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp without time zone),
     FUNCTION 1 (timestamp with time zone, timestamp without time zone) pg_catalog.timestamptz_cmp_timestamp(timestamp with time zone, timestamp without time zone);
+
+CREATE OPERATOR FAMILY bool_ops USING learned;
+
+CREATE OPERATOR CLASS bool_ops DEFAULT FOR TYPE boolean USING learned FAMILY bool_ops AS
+    OPERATOR 1 pg_catalog.< (boolean, boolean),
+    OPERATOR 2 pg_catalog.<= (boolean, boolean),
+    OPERATOR 3 pg_catalog.= (boolean, boolean),
+    OPERATOR 4 pg_catalog.>= (boolean, boolean),
+    OPERATOR 5 pg_catalog.> (boolean, boolean),
+    FUNCTION 1 (boolean, boolean) pg_catalog.btboolcmp(boolean, boolean);
+
+CREATE OPERATOR FAMILY char_ops USING learned;
+
+CREATE OPERATOR CLASS char_ops DEFAULT FOR TYPE "char" USING learned FAMILY char_ops AS
+    OPERATOR 1 pg_catalog.< ("char", "char"),
+    OPERATOR 2 pg_catalog.<= ("char", "char"),
+    OPERATOR 3 pg_catalog.= ("char", "char"),
+    OPERATOR 4 pg_catalog.>= ("char", "char"),
+    OPERATOR 5 pg_catalog.> ("char", "char"),
+    FUNCTION 1 ("char", "char") pg_catalog.btcharcmp("char","char");
+
+CREATE OPERATOR FAMILY float_ops USING learned;
+
+CREATE OPERATOR CLASS float8_ops DEFAULT FOR TYPE double precision USING learned FAMILY float_ops AS
+    OPERATOR 1 pg_catalog.< (double precision, double precision),
+    OPERATOR 2 pg_catalog.<= (double precision, double precision),
+    OPERATOR 3 pg_catalog.= (double precision, double precision),
+    OPERATOR 4 pg_catalog.>= (double precision, double precision),
+    OPERATOR 5 pg_catalog.> (double precision, double precision),
+    FUNCTION 1 (double precision, double precision) pg_catalog.btfloat8cmp(double precision, double precision);
+
+CREATE OPERATOR CLASS float4_ops DEFAULT FOR TYPE real USING learned FAMILY float_ops AS
+    OPERATOR 1 pg_catalog.< (real, real),
+    OPERATOR 2 pg_catalog.<= (real, real),
+    OPERATOR 3 pg_catalog.= (real, real),
+    OPERATOR 4 pg_catalog.>= (real, real),
+    OPERATOR 5 pg_catalog.> (real, real),
+    FUNCTION 1 (real, real) pg_catalog.btfloat4cmp(real, real);
+
+ALTER OPERATOR FAMILY float_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (double precision, real),
+    OPERATOR 2 pg_catalog.<= (double precision, real),
+    OPERATOR 3 pg_catalog.= (double precision, real),
+    OPERATOR 4 pg_catalog.>= (double precision, real),
+    OPERATOR 5 pg_catalog.> (double precision, real),
+    FUNCTION 1 (double precision, real) pg_catalog.btfloat84cmp(double precision, real);
+
+ALTER OPERATOR FAMILY float_ops USING learned ADD
+    OPERATOR 1 pg_catalog.< (real, double precision),
+    OPERATOR 2 pg_catalog.<= (real, double precision),
+    OPERATOR 3 pg_catalog.= (real, double precision),
+    OPERATOR 4 pg_catalog.>= (real, double precision),
+    OPERATOR 5 pg_catalog.> (real, double precision),
+    FUNCTION 1 (real, double precision) pg_catalog.btfloat48cmp(real, double precision);
+
+CREATE OPERATOR FAMILY macaddr8_ops USING learned;
+
+CREATE OPERATOR CLASS macaddr8_ops DEFAULT FOR TYPE macaddr8 USING learned FAMILY macaddr8_ops AS
+    OPERATOR 1 pg_catalog.< (macaddr8, macaddr8),
+    OPERATOR 2 pg_catalog.<= (macaddr8, macaddr8),
+    OPERATOR 3 pg_catalog.= (macaddr8, macaddr8),
+    OPERATOR 4 pg_catalog.>= (macaddr8, macaddr8),
+    OPERATOR 5 pg_catalog.> (macaddr8, macaddr8),
+    FUNCTION 1 (macaddr8, macaddr8) pg_catalog.macaddr8_cmp(macaddr8, macaddr8);
+
+CREATE OPERATOR FAMILY macaddr_ops USING learned;
+
+CREATE OPERATOR CLASS macaddr_ops DEFAULT FOR TYPE macaddr USING learned FAMILY macaddr_ops AS
+    OPERATOR 1 pg_catalog.< (macaddr, macaddr),
+    OPERATOR 2 pg_catalog.<= (macaddr, macaddr),
+    OPERATOR 3 pg_catalog.= (macaddr, macaddr),
+    OPERATOR 4 pg_catalog.>= (macaddr, macaddr),
+    OPERATOR 5 pg_catalog.> (macaddr, macaddr),
+    FUNCTION 1 (macaddr, macaddr) pg_catalog.macaddr_cmp(macaddr, macaddr);
+
+CREATE OPERATOR FAMILY money_ops USING learned;
+
+CREATE OPERATOR CLASS money_ops DEFAULT FOR TYPE money USING learned FAMILY money_ops AS
+    OPERATOR 1 pg_catalog.< (money, money),
+    OPERATOR 2 pg_catalog.<= (money, money),
+    OPERATOR 3 pg_catalog.= (money, money),
+    OPERATOR 4 pg_catalog.>= (money, money),
+    OPERATOR 5 pg_catalog.> (money, money),
+    FUNCTION 1 (money, money) pg_catalog.cash_cmp(money, money);
+
+CREATE OPERATOR FAMILY oid_ops USING learned;
+
+CREATE OPERATOR CLASS oid_ops DEFAULT FOR TYPE oid USING learned FAMILY oid_ops AS
+    OPERATOR 1 pg_catalog.< (oid, oid),
+    OPERATOR 2 pg_catalog.<= (oid, oid),
+    OPERATOR 3 pg_catalog.= (oid, oid),
+    OPERATOR 4 pg_catalog.>= (oid, oid),
+    OPERATOR 5 pg_catalog.> (oid, oid),
+    FUNCTION 1 (oid, oid) pg_catalog.btoidcmp(oid, oid);
+
+CREATE OPERATOR FAMILY pg_lsn_ops USING learned;
+
+CREATE OPERATOR CLASS pg_lsn_ops DEFAULT FOR TYPE pg_lsn USING learned FAMILY pg_lsn_ops AS
+    OPERATOR 1 pg_catalog.< (pg_lsn, pg_lsn),
+    OPERATOR 2 pg_catalog.<= (pg_lsn, pg_lsn),
+    OPERATOR 3 pg_catalog.= (pg_lsn, pg_lsn),
+    OPERATOR 4 pg_catalog.>= (pg_lsn, pg_lsn),
+    OPERATOR 5 pg_catalog.> (pg_lsn, pg_lsn),
+    FUNCTION 1 (pg_lsn, pg_lsn) pg_catalog.pg_lsn_cmp(pg_lsn, pg_lsn);
+
+CREATE OPERATOR FAMILY time_ops USING learned;
+
+CREATE OPERATOR CLASS time_ops DEFAULT FOR TYPE time without time zone USING learned FAMILY time_ops AS
+    OPERATOR 1 pg_catalog.< (time without time zone, time without time zone),
+    OPERATOR 2 pg_catalog.<= (time without time zone, time without time zone),
+    OPERATOR 3 pg_catalog.= (time without time zone, time without time zone),
+    OPERATOR 4 pg_catalog.>= (time without time zone, time without time zone),
+    OPERATOR 5 pg_catalog.> (time without time zone, time without time zone),
+    FUNCTION 1 (time without time zone, time without time zone) pg_catalog.time_cmp(time without time zone, time without time zone);
+
+CREATE OPERATOR FAMILY xid8_ops USING learned;
+
+CREATE OPERATOR CLASS xid8_ops DEFAULT FOR TYPE xid8 USING learned FAMILY xid8_ops AS
+    OPERATOR 1 pg_catalog.< (xid8, xid8),
+    OPERATOR 2 pg_catalog.<= (xid8, xid8),
+    OPERATOR 3 pg_catalog.= (xid8, xid8),
+    OPERATOR 4 pg_catalog.>= (xid8, xid8),
+    OPERATOR 5 pg_catalog.> (xid8, xid8),
+    FUNCTION 1 (xid8, xid8) pg_catalog.xid8cmp(xid8, xid8);

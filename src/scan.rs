@@ -16,7 +16,7 @@ use pgrx::prelude::*;
 
 use crate::cache;
 use crate::error::OrRaise;
-use crate::pg::key::{Key, KeyColumn, KeyType, WORDS};
+use crate::pg::key::{Key, KeyColumn, WORDS};
 use crate::pg::{bounds, column, ffi, query};
 use crate::storage::{Pinned, Relation};
 
@@ -63,26 +63,10 @@ impl Tuple {
 
     #[inline(always)]
     fn set(&mut self, column: &KeyColumn, entry: &Key) {
-        let Some(datum) = column.datum(entry) else {
-            self.head.t_info = TUPLE_BYTES | pg_sys::INDEX_NULL_MASK as u16;
-            self.body = [0; 8];
-            return;
+        (self.head.t_info, self.body) = match column.bytes(entry) {
+            Some(bytes) => (TUPLE_BYTES, bytes),
+            None => (TUPLE_BYTES | pg_sys::INDEX_NULL_MASK as u16, [0; 8]),
         };
-        self.head.t_info = TUPLE_BYTES;
-        let value = datum.value();
-        match column.key_type {
-            KeyType::Int2 => {
-                let [a, b] = (value as i16).to_ne_bytes();
-                self.body = [a, b, 0, 0, 0, 0, 0, 0];
-            }
-            KeyType::Int4 | KeyType::Date => {
-                let [a, b, c, d] = (value as i32).to_ne_bytes();
-                self.body = [a, b, c, d, 0, 0, 0, 0];
-            }
-            KeyType::Int8 | KeyType::Timestamp | KeyType::TimestampTz => {
-                self.body = (value as i64).to_ne_bytes();
-            }
-        }
     }
 }
 
@@ -387,12 +371,13 @@ pub unsafe extern "C-unwind" fn amrestrpos(scan: pg_sys::IndexScanDesc) {
 }
 
 /// Whether an index-only scan may read a column from the index. Not on a standby: replay takes no
-/// cleanup locks, so a pin there does not keep heap slots from being used again.
+/// cleanup locks, so a pin there does not keep heap slots from being used again. And not where the
+/// entry does not tell -0 from 0.
 ///
 /// # Safety
 /// Called by the server with an open index.
 #[pg_guard]
-pub unsafe extern "C-unwind" fn amcanreturn(_index: pg_sys::Relation, _column: i32) -> bool {
-    // SAFETY: may be called at any time.
-    unsafe { !pg_sys::RecoveryInProgress() }
+pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, _column: i32) -> bool {
+    // SAFETY: the index is open; the rest may be asked at any time.
+    unsafe { column::column(index).key_type.is_exact() && !pg_sys::RecoveryInProgress() }
 }

@@ -2,10 +2,11 @@
 
 use pgrx::pg_sys;
 
-/// Calls `visit` for each element that is not NULL.
+/// Calls `visit` for each element that is not NULL. An element that is passed by reference lasts
+/// until `visit` returns.
 ///
 /// # Safety
-/// `array` is a varlena array of a type that is passed by value, not NULL.
+/// `array` is a varlena array, not NULL.
 pub unsafe fn for_each(array: pg_sys::Datum, mut visit: impl FnMut(pg_sys::Datum)) {
     // SAFETY: detoasting gives an array that can be read directly, at worst a copy. The lists
     // that deconstruct_array returns have `count` elements each; they and a copy are freed here, or with the memory

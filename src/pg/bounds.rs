@@ -38,7 +38,8 @@ pub fn apply(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Curs
         && key.sk_attno == 1
         && own_type(column, key.sk_subtype)
     {
-        let value = column.key_type.value(key.sk_argument);
+        // SAFETY: the argument is of the column's type, and not NULL.
+        let value = unsafe { column.key_type.value(key.sk_argument) };
         cursor.reset(Range::point(word(value), column.nulls_first));
         return;
     }
@@ -78,10 +79,9 @@ fn general(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Cursor
             arrays = true;
             continue;
         }
-        limits.restrict(
-            comparison,
-            place(column.key_type, key_type, key_type.value(key.sk_argument)),
-        );
+        // SAFETY: the argument is of this type, and not NULL.
+        let value = unsafe { key_type.value(key.sk_argument) };
+        limits.restrict(comparison, place(column.key_type, key_type, value));
     }
     let range = match (nulls, values) {
         _ if limits.is_empty() => Range::NONE,
@@ -108,7 +108,7 @@ fn with_arrays(
         }
         let (comparison, key_type) = meaning(column, key);
         let mut any = Vec::new();
-        // SAFETY: the flag says that the argument is an array, which is not NULL.
+        // SAFETY: the flag says that the argument is an array of this type, which is not NULL.
         unsafe {
             array::for_each(key.sk_argument, |datum| {
                 let mut limits = Limits::ALL;
