@@ -8,7 +8,8 @@ SECONDS_EACH=${SECONDS_EACH:-8} CLIENTS=${CLIENTS:-4}
 consistency=$([ "$AM" = btree ] && echo btree || echo generic)
 # Index-only scans on a standby are btree's only: learned refuses them there.
 primary=(fsync=off autovacuum=off "wal_consistency_checking=$consistency")
-standby=("${primary[@]}" max_standby_streaming_delay=-1 "primary_conninfo=host=$WORK/standby port=5444 user=postgres")
+# With feedback replay does not wait for readers' snapshots: it could wait for a reader that waits for a lock of replay's own.
+standby=("${primary[@]}" max_standby_streaming_delay=-1 hot_standby_feedback=on "primary_conninfo=host=$WORK/standby port=5444 user=postgres")
 
 "$ROOT/scripts/server.sh" remove standby2
 fresh_server standby "${primary[@]}"

@@ -48,7 +48,7 @@ DO $$
 DECLARE t text; o text;
 BEGIN
     FOREACH t IN ARRAY '{bool,"\"char\"",oid,xid8,pg_lsn,money,float4,float8,time,macaddr,macaddr8}'::text[] LOOP
-        FOREACH o IN ARRAY '{ASC,DESC,"NULLS FIRST","DESC NULLS LAST"}'::text[] LOOP
+        FOREACH o IN ARRAY '{ASC,"DESC NULLS LAST"}'::text[] LOOP
             CALL try_type(t, o, CASE WHEN t ~ 'float' THEN '{index,bitmap}' ELSE '{index,indexonly,bitmap}' END::text[]);
         END LOOP;
     END LOOP;
@@ -57,6 +57,8 @@ END $$;
 -- Floating-point numbers of both widths with each other.
 CREATE TABLE tm_float (s float4, d float8);
 INSERT INTO tm_float SELECT v::float4, v::float8 FROM tm_values WHERE type = 'float4';
+-- The processor's own NaN has another sign than the one that is read from text.
+INSERT INTO tm_float SELECT v::float4 - v::float4, v::float8 - v::float8 FROM unnest('{Infinity,-Infinity}'::text[]) v;
 CREATE INDEX tm_float_s ON tm_float USING learned (s);
 CREATE INDEX tm_float_d ON tm_float USING learned (d);
 ANALYZE tm_float;

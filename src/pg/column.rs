@@ -26,7 +26,7 @@ pub unsafe fn column(index: pg_sys::Relation) -> KeyColumn {
         Some(key_type) => KeyColumn::new(key_type, option),
         None => unsupported(
             "access method \"learned\" does not support this operator class's type",
-            "It indexes numbers, dates, times and addresses of up to eight bytes.",
+            "Create a btree index instead.",
         ),
     }
 }
