@@ -92,7 +92,7 @@ impl KeyType {
     /// The bytes of a value in an index tuple, zeroes after them. Of the floating-point zeroes it gives the positive
     /// one, of the NaNs one.
     #[inline(always)]
-    fn bytes(self, value: i64) -> [u8; 8] {
+    pub fn bytes(self, value: i64) -> [u8; 8] {
         // The machine is little-endian: the low bytes come first.
         match self {
             Self::Bool | Self::Char => u64::from(value as u8),

@@ -6,3 +6,4 @@ pub mod column;
 pub mod ffi;
 pub mod key;
 pub mod query;
+pub mod text;

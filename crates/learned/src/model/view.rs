@@ -236,6 +236,15 @@ impl<'a> Model<'a> {
         block.first_chunk().map(|b| u32::from_le_bytes(*b))
     }
 
+    /// The leaf with this block, if the model knows it. Looks at all of a directory.
+    pub fn ordinal(&self, block: Block) -> Option<u32> {
+        if self.at(head::DIRECTORY) == 0 {
+            let first = u32_of(self.head, head::FIRST_BLOCK);
+            return block.checked_sub(first).filter(|&i| i < self.leaves());
+        }
+        (0..self.leaves()).find(|&i| self.block(i) == Some(block))
+    }
+
     /// The coordinate of a key: see [`coordinate`](super::coordinate).
     #[inline(always)]
     pub fn coordinate<const W: usize>(&self, key: &[u64; W]) -> u64 {
@@ -244,6 +253,17 @@ impl<'a> Model<'a> {
         }
         let axes = self.bytes.get(self.at(head::AXES)..).unwrap_or_default();
         coordinate::coordinate(axes.as_chunks().0.iter().map(Axis::read), key)
+    }
+
+    /// The key at a coordinate, for inspection; where words outside the range observed in training
+    /// share a coordinate, the one inside. None: the keys have another number of words.
+    pub fn key_at<const W: usize>(&self, x: u64) -> Option<[u64; W]> {
+        if W != self.words() {
+            return None;
+        }
+        let axes = self.bytes.get(self.at(head::AXES)..).unwrap_or_default();
+        let axes = axes.as_chunks().0.iter().map(Axis::read);
+        Some(coordinate::key_at(axes, x))
     }
 
     /// A segment, for inspection; stages count from the root.

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::fences;
 use crate::inner::Inner;
 use crate::key::Entry;
+use crate::model::Prediction;
 use crate::page::{self, Block};
 use crate::store::{Guard, Store};
 
@@ -219,11 +220,16 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
     }
 
+    /// The leaf and the block where the model expects a key.
+    pub fn predict(&self, key: &[u64; W]) -> Option<(Prediction, Block)> {
+        let model = self.model.as_ref()?;
+        let guess = model.predict::<W>(key)?;
+        Some((guess, model.block(guess.ordinal)?))
+    }
+
     /// The block where the model says that the leaf for `target` is.
     fn expected(&self, target: &Target<W>) -> Option<Block> {
-        let model = self.model.as_ref()?;
-        let guess = model.predict::<W>(&target.entry.key)?;
-        let block = model.block(guess.ordinal)?;
+        let (guess, block) = self.predict(&target.entry.key)?;
         self.predicted.set(self.predicted.get() + 1);
         self.store.prefetch(block, guess.within);
         Some(block)

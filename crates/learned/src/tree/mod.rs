@@ -84,6 +84,11 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
         self
     }
 
+    /// The model that searches ask.
+    pub fn model(&self) -> Option<&Model<'s>> {
+        self.model.as_ref()
+    }
+
     /// The root and its level, if a search has seen it: a hint to keep.
     pub fn root_hint(&self) -> Option<(Block, u8)> {
         self.root.get()
