@@ -1,12 +1,13 @@
 //! Inserting entries.
 
+use learned::tree::How;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
 use crate::pg::column;
 use crate::storage::Relation;
-use crate::{cache, options};
+use crate::{cache, options, train};
 
 /// The access method's `aminsert`. There are no unique indexes, so nothing is checked, and the
 /// result says so.
@@ -33,7 +34,7 @@ pub unsafe extern "C-unwind" fn aminsert(
     };
     // SAFETY: the index is open.
     let fill = unsafe { options::fill(index) };
-    {
+    let how = {
         let near = cache::near(index);
         let tree = cache::tree(&store);
         let done = match near {
@@ -41,8 +42,13 @@ pub unsafe extern "C-unwind" fn aminsert(
             None => tree.insert(entry, fill),
         };
         cache::remember(&tree);
-        cache::inserted(index, done.or_raise(index).block);
+        let done = done.or_raise(index);
+        cache::inserted(index, done.block);
+        done.how
+    };
+    if matches!(how, How::Split(_)) {
+        train::after_split(&store);
     }
-    cache::review(index);
+    cache::review(&store);
     false
 }

@@ -10,6 +10,7 @@ pgrx::pg_module_magic!();
 mod build;
 mod cache;
 mod cost;
+mod counters;
 mod error;
 mod handler;
 
@@ -21,6 +22,7 @@ mod pg;
 mod scan;
 mod spill;
 mod storage;
+mod train;
 mod vacuum;
 mod validate;
 

@@ -247,7 +247,7 @@ fn fill(scan: &pg_sys::IndexScanDescData, state: &mut State, forward: bool) -> O
         }
         pgrx::check_for_interrupts!();
     };
-    cache::review(index);
+    cache::review(&store);
     entry
 }
 
@@ -325,7 +325,7 @@ pub unsafe extern "C-unwind" fn amgetbitmap(
         pgrx::check_for_interrupts!();
     }
     state.cursor.finish(true);
-    cache::review(index);
+    cache::review(&store);
     count
 }
 

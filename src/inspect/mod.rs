@@ -123,7 +123,10 @@ fn permit(table: Oid, monitor: bool) {
     };
     if !allowed {
         let (what, who) = match monitor {
-            true => ("look into", "The owner of its table and members of pg_monitor may."),
+            true => (
+                "look into",
+                "The owner of its table and members of pg_monitor may.",
+            ),
             false => ("change", "The owner of its table may."),
         };
         raise(

@@ -9,7 +9,7 @@ use learned::{Error, Result};
 use pgrx::pg_sys;
 
 use crate::pg::ffi;
-use crate::storage::{wal, whereabouts};
+use crate::storage::{room, wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
 // server's page header as little-endian.
@@ -229,6 +229,13 @@ impl Store for Relation {
         match self.recycle()? {
             Some(write) => Ok(write),
             None => Ok(self.extend()),
+        }
+    }
+
+    fn allocate_spare(&self) -> Result<Option<Write>> {
+        match self.recycle()? {
+            Some(write) => Ok(Some(write)),
+            None => Ok(room::is_ample(self.rel).then(|| self.extend())),
         }
     }
 

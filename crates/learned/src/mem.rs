@@ -37,6 +37,7 @@ struct State {
     breaches: Vec<String>,
     reads: u64,
     fail_after: Option<u64>,
+    spare: Option<u64>,
     read_limit: Option<u64>,
 }
 
@@ -149,6 +150,11 @@ impl Mem {
     /// Lets `count` more commits through; all later ones are errors, until the next call.
     pub fn fail_after(&self, count: Option<u64>) {
         self.state().fail_after = count;
+    }
+
+    /// Only so many more pages are spare, until the next call; None: as many as asked for.
+    pub fn limit_spare(&self, count: Option<u64>) {
+        self.state().spare = count;
     }
 
     /// Overwrites a page behind everybody's back.
@@ -393,6 +399,18 @@ impl Store for Mem {
             block,
             page: page.unwrap_or_else(|| Arc::new([0; PAGE_SIZE])),
         })
+    }
+
+    fn allocate_spare(&self) -> Result<Option<Self::Write>> {
+        let mut state = self.state();
+        if let Some(left) = &mut state.spare {
+            if *left == 0 {
+                return Ok(None);
+            }
+            *left -= 1;
+        }
+        drop(state);
+        self.allocate().map(Some)
     }
 
     fn commit(&self, changes: &mut [(&mut Self::Write, Change)]) -> Result<()> {

@@ -40,6 +40,12 @@ pub trait Store {
     /// for changing. Whoever does not commit an image to it leaks it until the next VACUUM.
     fn allocate(&self) -> Result<Self::Write>;
 
+    /// Like [`Store::allocate`], for what can be done without: None where there is no page to
+    /// reuse and too little room to be sure of a new one.
+    fn allocate_spare(&self) -> Result<Option<Self::Write>> {
+        self.allocate().map(Some)
+    }
+
     /// Applies the changes and logs them as one record: after a crash either all of them are
     /// there or none. At most [`MAX_CHANGES`], each on another page; the pages stay locked.
     fn commit(&self, changes: &mut [(&mut Self::Write, Change)]) -> Result<()>;

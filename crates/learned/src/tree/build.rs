@@ -236,6 +236,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             first,
             pages,
             bytes: bytes.len() as u64,
+            blocks: *next,
         })
     }
 }
