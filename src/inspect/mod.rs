@@ -1,6 +1,7 @@
 //! SQL functions that check an index and describe it.
 
 mod check;
+mod counters;
 mod model;
 mod predict;
 mod retrain;

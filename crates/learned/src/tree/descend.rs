@@ -87,7 +87,7 @@ pub(super) enum Step<const W: usize> {
 
 /// Judges a locked page of level `at`. `begins`: the low fence it must have, after a right link.
 pub(super) fn step<const W: usize>(
-    page: &page::Page,
+    page: &Page,
     block: Block,
     at: u8,
     begins: Option<Entry<W>>,
