@@ -8,7 +8,6 @@
 use std::cell::Cell;
 
 use learned::meta::ModelAt;
-use learned::model::Model;
 use learned::page::NO_BLOCK;
 use learned::tree::{Counts, Recent, has_grown};
 use learned::{Block, Tree};
@@ -134,10 +133,7 @@ pub fn has_split(rel: pg_sys::Relation, blocks: Block) -> Option<u64> {
     let header = header(rel)?;
     header.splits.set(header.splits.get().saturating_add(1));
     let place = header.place.get();
-    // SAFETY: the cache is there, since it has a header.
-    let bytes = unsafe { model_bytes((*rel).rd_amcache.cast()) };
-    let leaves = Model::open(bytes).map_or(0, |model| model.leaves());
-    has_grown(&place, leaves, header.splits.get(), blocks).then_some(place.generation)
+    has_grown(&place, header.splits.get(), blocks).then_some(place.generation)
 }
 
 /// No new model could be had: there is time until the index, of so many blocks now, has grown as much again.

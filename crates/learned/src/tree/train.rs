@@ -25,16 +25,16 @@ mod at {
 /// Where a model's pages come from; None: there is no room for one.
 type Allocate<'a, S> = dyn Fn() -> Result<Option<<S as Store>::Write>> + 'a;
 
-/// A model is out of date for writers when the index has grown by one in so many leaves.
+/// A model is out of date for writers when the index has grown by one in so many pages: then all trainings
+/// together look at each leaf about 64 times, and write some 800 bytes of models for it.
 const GROWTH: u32 = 64;
 /// But not before it has grown by so many.
 const LEAST_GROWTH: u32 = 8;
 
 /// Whether an index has grown so much that the writer who notices trains a new model: after `splits` splits of
-/// its own, or when all writers have brought it from as many blocks as `model` saw to `blocks`. `leaves`: those
-/// that the model knows.
-pub fn has_grown(model: &ModelAt, leaves: u32, splits: u32, blocks: Block) -> bool {
-    let enough = (leaves / GROWTH).max(LEAST_GROWTH);
+/// its own, or when all writers have brought it from as many blocks as `model` saw to `blocks`.
+pub fn has_grown(model: &ModelAt, splits: u32, blocks: Block) -> bool {
+    let enough = (model.blocks / GROWTH).max(LEAST_GROWTH);
     splits >= enough || blocks.saturating_sub(model.blocks) >= enough
 }
 
