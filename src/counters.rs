@@ -14,7 +14,7 @@ thread_local! {
 /// them: some forty bytes an index, much less than the server itself remembers of it.
 pub fn of(index: Oid) -> &'static Counts {
     COUNTS.with_borrow_mut(|counts| {
-        counts
+        *counts
             .entry(index.to_u32())
             .or_insert_with(|| Box::leak(Box::default()))
     })

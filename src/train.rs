@@ -34,6 +34,9 @@ pub fn after_split(store: &Relation) {
     // SAFETY: locked above; after an ERROR the transaction's abort gives it back.
     unsafe { pg_sys::UnlockPage(index, META, lock) };
     if is_new {
+        // The pages of the model before are for the next one.
+        // SAFETY: the index is open.
+        unsafe { pg_sys::IndexFreeSpaceMapVacuum(index) };
         cache::forget(index);
     } else {
         cache::put_off(index, blocks);

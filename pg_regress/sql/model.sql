@@ -1,4 +1,4 @@
--- omendb_model, omendb_predict, omendb_retrain.
+-- The model: omendb_model, omendb_predict, omendb_retrain, omendb_counters; training by those who insert.
 SET client_min_messages = warning;
 CREATE TABLE mo (k int8, t timestamptz, d int2);
 INSERT INTO mo SELECT i * 1000, '2024-01-01 UTC'::timestamptz + i * '1 min'::interval, i % 7 FROM generate_series(1, 200000) i;
@@ -6,13 +6,14 @@ CREATE INDEX mo_k ON mo USING learned (k);
 CREATE INDEX mo_t ON mo USING learned (t DESC);
 CREATE INDEX mo_d ON mo USING learned (d);
 VACUUM ANALYZE mo;
--- Segments of the last stage cover all leaves, one after another, and ascend.
+-- Segments of the last stage follow one another, ascend, and cover all leaves but those that begin amid a key's rows.
 CREATE FUNCTION mo_sound(index regclass) RETURNS boolean LANGUAGE sql AS $$
-    SELECT max(position + positions) = (SELECT leaves FROM omendb_stats(index)) AND min(position) = 0
+    SELECT max(position + positions) <= (SELECT leaves FROM omendb_stats(index)) AND min(position) = 0
            AND bool_and(follows) AND count(*) FILTER (WHERE first_key IS NULL) = 1
     FROM (SELECT *, coordinate >= coalesce(lag(coordinate) OVER w, 0) AND position >= coalesce(lag(position) OVER w, 0) AS follows
           FROM omendb_model(index) WHERE stage = (SELECT max(stage) FROM omendb_model(index)) WINDOW w AS (ORDER BY segment)) m $$;
 SELECT mo_sound('mo_k'), mo_sound('mo_t'), mo_sound('mo_d');
+SELECT max(position + positions) = (SELECT leaves FROM omendb_stats('mo_k')) FROM omendb_model('mo_k');
 -- Keys are of the column's type, and rows of the table or next to one.
 SELECT bool_and(first_key::int8 BETWEEN 1000 AND 200000001) FROM omendb_model('mo_k');
 SELECT bool_and(first_key::timestamptz BETWEEN '2024-01-01 UTC' AND '2024-06-01 UTC') FROM omendb_model('mo_t');
@@ -44,7 +45,7 @@ SELECT leaf, block, actual_leaf, actual_block, pages FROM omendb_predict('mo_emp
 -- Keys beyond those of the type: the first of a segment may lie next to the greatest or the infinite one.
 CREATE TABLE mo_edge (b bool, c "char", i int2, d date, t timestamp, m macaddr);
 INSERT INTO mo_edge SELECT true, '\377', 32767, 'infinity', '-infinity', 'ff:ff:ff:ff:ff:ff' FROM generate_series(1, 30000) i;
-INSERT INTO mo_edge SELECT false, '\001', -32768, '-infinity', 'infinity', '00:00:00:00:00:00' FROM generate_series(1, 30000) i;
+INSERT INTO mo_edge SELECT false, 'a', -32768, '-infinity', 'infinity', '00:00:00:00:00:00' FROM generate_series(1, 30000) i;
 INSERT INTO mo_edge SELECT NULL FROM generate_series(1, 30000) i;
 CREATE INDEX mo_edge_b ON mo_edge USING learned (b) WITH (fillfactor = 10);
 CREATE INDEX mo_edge_c ON mo_edge USING learned (c) WITH (fillfactor = 10);
@@ -53,6 +54,29 @@ CREATE INDEX mo_edge_d ON mo_edge USING learned (d) WITH (fillfactor = 10);
 CREATE INDEX mo_edge_t ON mo_edge USING learned (t) WITH (fillfactor = 10);
 CREATE INDEX mo_edge_m ON mo_edge USING learned (m) WITH (fillfactor = 10);
 SELECT i, array_agg(DISTINCT first_key ORDER BY first_key) FROM unnest('{b,c,i,d,t,m}'::text[]) i, omendb_model(('mo_edge_' || i)::regclass) GROUP BY i ORDER BY i;
+-- Counters of this session: every search counts, and in an index at rest nearly all are predicted right.
+CREATE TABLE mo_count AS SELECT (i * 7919 % 200003)::int8 AS k FROM generate_series(1, 200002) i;
+CREATE INDEX mo_count_k ON mo_count USING learned (k) WITH (fillfactor = 10);
+VACUUM ANALYZE mo_count;
+SELECT * FROM omendb_counters('mo_count_k');
+SET enable_seqscan = off;
+DO $$ BEGIN FOR i IN 1 .. 1000 LOOP PERFORM k FROM mo_count WHERE k = i * 200; END LOOP; END $$;
+RESET enable_seqscan;
+SELECT searches, predicted, predicted_right > 980 AS right, links < 20 AS links, descents < 10 AS descents FROM omendb_counters('mo_count_k');
+-- Those who insert train: an index that began empty has a model that knows nearly all of it, and the pages of old
+-- models are used again.
+CREATE TABLE mo_grown (k int8);
+CREATE INDEX mo_grown_k ON mo_grown USING learned (k) WITH (fillfactor = 10);
+SELECT count(*) FROM omendb_model('mo_grown_k');
+INSERT INTO mo_grown SELECT i * 1000 + i * 7919::int8 % 1000 FROM generate_series(1, 150000) i;
+SELECT leaves > 100 AS enough, covered >= leaves * 31 / 32 AS known, index_bytes / 8192 - leaves - inner_pages < 10 AS few_others
+    FROM omendb_stats('mo_grown_k'), (SELECT max(position + positions) AS covered FROM omendb_model('mo_grown_k')) m;
+SELECT count(*), avg(pages) < 1.1 AS one_page FROM generate_series(1, 150000000, 150000) k, omendb_predict('mo_grown_k', k::text);
+INSERT INTO mo_grown SELECT i * 7919::int8 % 1000003 * 200 FROM generate_series(1, 300000) i;
+SELECT leaves > 100 AS enough, covered >= leaves * 31 / 32 AS known, index_bytes / 8192 - leaves - inner_pages < 10 AS few_others
+    FROM omendb_stats('mo_grown_k'), (SELECT max(position + positions) AS covered FROM omendb_model('mo_grown_k')) m;
+SELECT count(*), avg(pages) < 1.1 AS one_page FROM generate_series(1, 200000000, 200000) k, omendb_predict('mo_grown_k', k::text);
+SELECT omendb_check('mo_grown_k', true);
 \set VERBOSITY sqlstate
 SELECT omendb_predict('mo_k', 'x');
 SELECT omendb_predict('mo_k', '1', '2');
@@ -60,6 +84,7 @@ SELECT omendb_predict('mo_k', VARIADIC '{}');
 SELECT omendb_model('mo');
 SELECT omendb_predict('pg_class_oid_index', '1');
 SELECT omendb_retrain('pg_class_oid_index');
+SELECT omendb_counters('pg_class_oid_index');
 SELECT omendb_model(NULL), omendb_retrain(NULL);
 -- Members of pg_monitor may look, only the owner may train.
 CREATE ROLE mo_other;
@@ -69,6 +94,7 @@ ALTER TABLE mo OWNER TO mo_owner;
 SET ROLE mo_other;
 SELECT omendb_model('mo_k');
 SELECT omendb_predict('mo_k', '1');
+SELECT omendb_counters('mo_k');
 SELECT omendb_retrain('mo_k');
 SET ROLE mo_monitor;
 SELECT count(*) > 0 FROM omendb_model('mo_k');
@@ -77,6 +103,6 @@ SELECT omendb_retrain('mo_k');
 SET ROLE mo_owner;
 SELECT omendb_retrain('mo_k');
 RESET ROLE;
-DROP TABLE mo, mo_empty, mo_edge;
+DROP TABLE mo, mo_empty, mo_edge, mo_count, mo_grown;
 DROP FUNCTION mo_sound;
 DROP ROLE mo_other, mo_monitor, mo_owner;

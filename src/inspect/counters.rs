@@ -7,14 +7,7 @@ use pgrx::prelude::*;
 use super::Opened;
 use crate::counters;
 
-type Row = (
-    name!(searches, i64),
-    name!(predicted, i64),
-    name!(predicted_right, i64),
-    name!(links, i64),
-    name!(descents, i64),
-);
-
+#[allow(clippy::type_complexity)]
 #[pg_extern(sql = "
 CREATE FUNCTION omendb_counters(index regclass, OUT searches bigint, OUT predicted bigint,
         OUT predicted_right bigint, OUT links bigint, OUT descents bigint)
@@ -23,7 +16,18 @@ CREATE FUNCTION omendb_counters(index regclass, OUT searches bigint, OUT predict
 COMMENT ON FUNCTION omendb_counters(regclass) IS
     'counts this session''s searches of a learned index: all, those with a prediction, those whose leaf was the one predicted, further leaves read by links between leaves, descents from the root';
 ")]
-fn omendb_counters(index: Oid) -> TableIterator<'static, Row> {
+fn omendb_counters(
+    index: Oid,
+) -> TableIterator<
+    'static,
+    (
+        name!(searches, i64),
+        name!(predicted, i64),
+        name!(predicted_right, i64),
+        name!(links, i64),
+        name!(descents, i64),
+    ),
+> {
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let counts = counters::of(index);
     opened.close();

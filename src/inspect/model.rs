@@ -2,6 +2,7 @@
 
 use learned::Tree;
 use learned::model::{Model, Segment};
+use learned::store::Store;
 use pgrx::AnyNumeric;
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
@@ -15,19 +16,20 @@ use crate::pg::text;
 use crate::storage::Relation;
 
 type Row = (
-    name!(stage, i32),
-    name!(segment, i64),
-    name!(first_key, Option<String>),
-    name!(coordinate, AnyNumeric),
-    name!(slope, f64),
-    name!(intercept, f64),
-    name!(below, i32),
-    name!(above, i32),
-    name!(position, i64),
-    name!(positions, i64),
-    name!(searched, bool),
+    i32,
+    i64,
+    Option<String>,
+    AnyNumeric,
+    f64,
+    f64,
+    i32,
+    i32,
+    i64,
+    i64,
+    bool,
 );
 
+#[allow(clippy::type_complexity)]
 #[pg_extern(sql = "
 CREATE FUNCTION omendb_model(index regclass, OUT stage integer, OUT segment bigint, OUT first_key text,
         OUT coordinate numeric, OUT slope double precision, OUT intercept double precision,
@@ -38,7 +40,24 @@ CREATE FUNCTION omendb_model(index regclass, OUT stage integer, OUT segment bigi
 COMMENT ON FUNCTION omendb_model(regclass) IS
     'lists the segments of the model of a learned index, stages from the root on: a key with coordinate x is expected at position + intercept + slope * (x - coordinate), at most below to the left of that and above to the right; positions of the last stage are leaves, of the others segments of the next stage; searched: too uncertain, these keys are searched in the tree';
 ")]
-fn omendb_model(index: Oid) -> TableIterator<'static, Row> {
+fn omendb_model(
+    index: Oid,
+) -> TableIterator<
+    'static,
+    (
+        name!(stage, i32),
+        name!(segment, i64),
+        name!(first_key, Option<String>),
+        name!(coordinate, AnyNumeric),
+        name!(slope, f64),
+        name!(intercept, f64),
+        name!(below, i32),
+        name!(above, i32),
+        name!(position, i64),
+        name!(positions, i64),
+        name!(searched, bool),
+    ),
+> {
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
     // SAFETY: the index is open.
@@ -59,6 +78,7 @@ fn omendb_model(index: Oid) -> TableIterator<'static, Row> {
     TableIterator::new(rows)
 }
 
+/// A segment as a row.
 fn row(
     index: pg_sys::Relation,
     column: &KeyColumn,

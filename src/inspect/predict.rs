@@ -13,16 +13,7 @@ use crate::pg::column::column;
 use crate::pg::text;
 use crate::storage::Relation;
 
-type Row = (
-    name!(leaf, Option<i64>),
-    name!(below, Option<i32>),
-    name!(above, Option<i32>),
-    name!(block, Option<i64>),
-    name!(actual_leaf, Option<i64>),
-    name!(actual_block, i64),
-    name!(pages, i64),
-);
-
+#[allow(clippy::type_complexity)]
 #[pg_extern(sql = "
 CREATE FUNCTION omendb_predict(index regclass, VARIADIC keys text[], OUT leaf bigint,
         OUT below integer, OUT above integer, OUT block bigint, OUT actual_leaf bigint,
@@ -32,7 +23,21 @@ CREATE FUNCTION omendb_predict(index regclass, VARIADIC keys text[], OUT leaf bi
 COMMENT ON FUNCTION omendb_predict(regclass, text[]) IS
     'searches a learned index for a key (values as text) with what this session knows of the model: the leaf expected, counted in key order, at most below to the left of the actual one and above to the right when the model was trained; the actual leaf, null if the model does not know it; pages of the index read by the search';
 ")]
-fn omendb_predict(index: Oid, keys: Array<'_, &str>) -> TableIterator<'static, Row> {
+fn omendb_predict(
+    index: Oid,
+    keys: Array<'_, &str>,
+) -> TableIterator<
+    'static,
+    (
+        name!(leaf, Option<i64>),
+        name!(below, Option<i32>),
+        name!(above, Option<i32>),
+        name!(block, Option<i64>),
+        name!(actual_leaf, Option<i64>),
+        name!(actual_block, i64),
+        name!(pages, i64),
+    ),
+> {
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
     if keys.len() != 1 {

@@ -37,6 +37,7 @@ fn omendb_retrain(index: Oid) {
         let tree = Tree::<_, WORDS>::new(&store);
         tree.retrain(now_micros()).or_raise(index);
         pg_sys::UnlockPage(index, META, lock);
+        pg_sys::IndexFreeSpaceMapVacuum(index);
         pg_sys::CacheInvalidateRelcache(index);
     }
     opened.close();

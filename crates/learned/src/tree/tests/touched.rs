@@ -193,7 +193,14 @@ fn one_page_after_a_build() {
 /// An index that begins empty gets its models from those who insert, without VACUUM.
 #[test]
 fn one_page_after_growing_from_nothing() {
-    for name in ["sequential", "uniform", "all equal", "timestamps", "bursts", "tenants"] {
+    for name in [
+        "sequential",
+        "uniform",
+        "all equal",
+        "timestamps",
+        "bursts",
+        "tenants",
+    ] {
         let mut rng = Rng::new(6);
         let keys = keys(name, ROWS / 2, &mut rng);
         let mem = empty::<1>();
@@ -204,7 +211,10 @@ fn one_page_after_growing_from_nothing() {
         }
         let report = check_rows(&mem, &keys);
         let mean = mean(&mem, &keys, &mut rng);
-        println!("{name}: {mean:.3}, {} of {} leaves known", report.model_leaves, report.leaves);
+        println!(
+            "{name}: {mean:.3}, {} of {} leaves known",
+            report.model_leaves, report.leaves
+        );
         assert!(mean <= 1.1, "{name}: {mean}");
         let unknown = report.leaves - report.model_leaves;
         assert!(unknown <= (report.leaves / 32).max(9), "{name}: {report:?}");
@@ -271,7 +281,10 @@ fn trainings_are_rare() {
     let plain = tree::<1>(&mem, None);
     let trainings = plain.meta().unwrap().model.generation;
     let blocks = u64::from(mem.blocks().unwrap());
-    assert!((blocks / 16..=blocks / 8).contains(&trainings), "{trainings} of {blocks}");
+    assert!(
+        (blocks / 16..=blocks / 8).contains(&trainings),
+        "{trainings} of {blocks}"
+    );
 }
 
 /// Without a page to spare there is no new model, and nothing else changes.
