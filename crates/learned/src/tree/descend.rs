@@ -255,6 +255,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 
     /// The leaf and the block where the model expects a key.
+    #[inline(always)]
     pub fn predict(&self, key: &[u64; W]) -> Option<(Prediction, Block)> {
         let model = self.model.as_ref()?;
         let guess = model.predict::<W>(key)?;
@@ -329,13 +330,20 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.learn(guess, leaf, block)
     }
 
-    /// Remembers a leaf that was not where it was guessed to be.
+    /// Remembers a leaf that was not where it was guessed to be, unless the model knows it: then the guess was
+    /// within its error.
     #[cold]
     fn learn(&self, guess: &Guess, leaf: &Page, block: Block) -> Result<()> {
-        if let Some(recent) = self.recent
-            && let Some((low, high)) = fences::of::<W>(leaf, block, 0)?
-        {
-            recent.learn(guess.leaf.ordinal, block, low, high);
+        let (Some(recent), Some(model)) = (self.recent, &self.model) else {
+            return Ok(());
+        };
+        let ordinal = guess.leaf.ordinal;
+        let near = ordinal.saturating_sub(PROBES)..=ordinal.saturating_add(PROBES);
+        if near.into_iter().any(|i| model.block(i) == Some(block)) {
+            return Ok(());
+        }
+        if let Some((low, high)) = fences::of::<W>(leaf, block, 0)? {
+            recent.learn(ordinal, block, low, high);
         }
         Ok(())
     }

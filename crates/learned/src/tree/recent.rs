@@ -13,6 +13,8 @@ use crate::page::Block;
 
 /// Leaves remembered. Between two trainings more new ones come only to indexes of several thousand.
 const ROOM: usize = 64;
+/// Bits, in words of 64, by which most searches learn that there is no leaf for them here.
+const FILTER: usize = 8;
 
 /// A leaf and the fences it had.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +29,8 @@ struct Found<const W: usize> {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Recent<const W: usize> {
-    /// A bit for each ordinal modulo 64 that there is a leaf for.
-    ordinals: Cell<u64>,
+    /// A bit for each ordinal, modulo their number, that there is a leaf for.
+    ordinals: [Cell<u64>; FILTER],
     len: Cell<usize>,
     /// The next leaf to be forgotten when the table is full.
     oldest: Cell<usize>,
@@ -45,7 +47,7 @@ impl<const W: usize> Default for Recent<W> {
             high: Entry::MIN,
         };
         Self {
-            ordinals: Cell::new(0),
+            ordinals: Default::default(),
             len: Cell::new(0),
             oldest: Cell::new(0),
             leaves: std::array::from_fn(|_| Cell::new(none)),
@@ -57,7 +59,8 @@ impl<const W: usize> Recent<W> {
     /// Where the leaf for `target` was met, if the model says `ordinal` for it.
     #[inline(always)]
     pub(super) fn find(&self, ordinal: u32, target: &Target<W>) -> Option<Block> {
-        if self.ordinals.get() & bit(ordinal) == 0 {
+        let (word, bit) = place(ordinal);
+        if self.ordinals[word].get() & bit == 0 {
             return None;
         }
         self.look_up(ordinal, target)
@@ -100,8 +103,12 @@ impl<const W: usize> Recent<W> {
         for slot in self.leaves().iter().skip(at) {
             carried = slot.replace(carried);
         }
-        let bits = self.leaves().iter().map(|leaf| bit(leaf.get().ordinal));
-        self.ordinals.set(bits.fold(0, |all, bit| all | bit));
+        self.ordinals.iter().for_each(|word| word.set(0));
+        for leaf in self.leaves() {
+            let (word, bit) = place(leaf.get().ordinal);
+            let word = &self.ordinals[word];
+            word.set(word.get() | bit);
+        }
     }
 
     /// Takes `low..high` from the leaves of an ordinal: it is another leaf's now.
@@ -135,6 +142,8 @@ impl<const W: usize> Recent<W> {
     }
 }
 
-const fn bit(ordinal: u32) -> u64 {
-    1 << (ordinal % u64::BITS)
+/// An ordinal's word and bit of the filter.
+const fn place(ordinal: u32) -> (usize, u64) {
+    let word = ordinal / u64::BITS;
+    (word as usize % FILTER, 1 << (ordinal % u64::BITS))
 }
