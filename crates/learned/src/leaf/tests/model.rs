@@ -5,7 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// Adds an entry; returns what new pages there are to the right.
+/// Adds an entry; gives what new pages there are to the right.
 pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page>> {
     let half = |half: &Contents<W>| half.to_page().expect("a part fits");
     match open::<W>(page).add(&e, 90).unwrap() {
@@ -118,7 +118,10 @@ fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &
         match leaf.free {
             0 => assert_eq!(again.as_ref(), Some(page)),
             // Free places of the log are not kept.
-            _ => assert_eq!(open::<W>(&again.unwrap()).contents().unwrap().entries(), live),
+            _ => assert_eq!(
+                open::<W>(&again.unwrap()).contents().unwrap().entries(),
+                live
+            ),
         }
         check_ranges(&leaf, &live, rng, 10);
         seen += live.len();
