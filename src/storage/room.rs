@@ -27,6 +27,6 @@ pub(super) fn is_ample(rel: pg_sys::Relation) -> bool {
             return false;
         }
         let found = found.assume_init();
-        u64::from(found.f_bavail).saturating_mul(found.f_frsize) >= AMPLE
+        found.f_bavail.saturating_mul(found.f_frsize) >= AMPLE
     }
 }
