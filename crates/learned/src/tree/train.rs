@@ -7,6 +7,7 @@ use super::descend::Target;
 use crate::error::Result;
 use crate::inner::Inner;
 use crate::key::Entry;
+use crate::leaf::Leaf;
 use crate::meta::{Meta, ModelAt};
 use crate::model::{Model, Training};
 use crate::page::{
@@ -178,6 +179,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let generation = old.generation.wrapping_add(1);
         let mut training = Training::<W>::new();
         self.downlinks(&mut |low, block| training.push(low, block))?;
+        self.sample(&mut training)?;
         let bytes = training.finish(generation, now_micros);
         let Some((first, pages)) = self.write_model(&bytes, generation, allocate)? else {
             return Ok(false);
@@ -201,6 +203,25 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.free_model_pages(&blocks, unwanted.generation)?;
         }
         Ok(true)
+    }
+
+    /// Looks into some leaves. Those that have changed their fences meanwhile tell nothing.
+    fn sample(&self, training: &mut Training<W>) -> Result<()> {
+        for ordinal in (0..).take(training.len()) {
+            if !training.samples.wants(ordinal) {
+                continue;
+            }
+            self.store.interrupt();
+            let Some(&(low, block)) = training.leaf(ordinal) else {
+                break;
+            };
+            let page = self.store.read(block)?;
+            if crate::fences::of::<W>(&page, block, 0)?.map(|fences| fences.0) == Some(low) {
+                let entries = Leaf::<W>::open(&page, block)?.contents()?.entries();
+                training.samples.add(ordinal, &low, &entries);
+            }
+        }
+        Ok(())
     }
 
     /// Reports every reusable page to `free`, after stamping model pages that no longer belong to

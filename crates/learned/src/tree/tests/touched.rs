@@ -49,7 +49,7 @@ fn keys(name: &str, rows: u64, rng: &mut Rng) -> Vec<u64> {
             // Few ids have most of the rows, and some are far from all others.
             "heavy tail" => {
                 let id = (1u64 << 40) / (1 + rng.below(1 << 40));
-                middle + if rng.below(1000) == 0 { id << 40 } else { id }
+                middle + if rng.below(1000) == 0 { id << 20 } else { id }
             }
             "bursts" => middle + ((i / 100) << 20) + i % 100,
             // Places in clusters, as those of cities are.
@@ -67,7 +67,7 @@ fn keys(name: &str, rows: u64, rng: &mut Rng) -> Vec<u64> {
             }
             // Each tenant's keys ascend.
             "tenants" => middle + (rng.below(50) << 40) + i * 1000,
-            _ => middle + (rng.next() >> rng.below(60)),
+            _ => middle + (rng.next() >> (1 + rng.below(60))),
         })
         .collect()
 }
