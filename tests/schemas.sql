@@ -172,7 +172,7 @@ END $$;
 -- Random queries, each by a sequential scan, by the learned index in all ways, now and then by btree.
 CREATE PROCEDURE query_schema(number int) LANGUAGE plpgsql AS $$
 DECLARE
-    count int := (SELECT count(*) FROM shape); query text; truth text[]; kind text; some int; conditions text; seed int; joined text;
+    count int := (SELECT count(*) FROM shape); query text; truth text[]; kind text; part int; conditions text; seed int; joined text;
 BEGIN
     FOR i IN 1 .. number LOOP
         conditions := random_conditions(false);
@@ -181,13 +181,13 @@ BEGIN
             query := format('SELECT %s, id FROM %%s WHERE %s', columns(), conditions);
         WHEN 2, 3 THEN    -- in order, both directions
             conditions := random_conditions(true);
-            some := 1 + (random() * (count - 1))::int;
-            query := format('SELECT %s FROM %%s WHERE %s ORDER BY %s', columns(some), CASE WHEN random() < 0.2 THEN 'true' ELSE conditions END, columns(some, '', random() < 0.5))
+            part := 1 + (random() * (count - 1))::int;
+            query := format('SELECT %s FROM %%s WHERE %s ORDER BY %s', columns(part), CASE WHEN random() < 0.2 THEN 'true' ELSE conditions END, columns(part, '', random() < 0.5))
                 || CASE WHEN random() < 0.7 THEN ' LIMIT ' || (random() * random() * 200)::int ELSE '' END || CASE WHEN random() < 0.2 THEN ' OFFSET ' || (random() * 50)::int ELSE '' END;
         ELSE              -- rescans with other keys, NULLs among them
-            some := 1 + (random() * (count - 1))::int;
+            part := 1 + (random() * (count - 1))::int;
             query := format('SELECT b.id, q.* FROM (SELECT * FROM s_batch WHERE id %% 37 = %s) b, LATERAL (SELECT %s FROM %%s t WHERE %s ORDER BY %s LIMIT 3) q ORDER BY b.id, %s', i % 37, columns(count, 't.'),
-                (SELECT string_agg(format('t.c%s %s b.c%1$s', n, CASE WHEN n < some THEN '=' ELSE random_of('{<,<=,>=,>}') END), ' AND ') FROM shape WHERE n <= some),
+                (SELECT string_agg(format('t.c%s %s b.c%1$s', n, CASE WHEN n < part THEN '=' ELSE random_of('{<,<=,>=,>}') END), ' AND ') FROM shape WHERE n <= part),
                 columns(count, 't.', random() < 0.5), columns(count, 'q.'));
             query := replace(replace(query, '%', '%%'), '%%s', '%s');
         END CASE;
