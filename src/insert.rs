@@ -28,7 +28,10 @@ pub unsafe extern "C-unwind" fn aminsert(
     // SAFETY: the arguments are as the server passes them, and the index stays open.
     unsafe {
         let columns = Columns::of(index);
-        for_words!(columns.words(), insert(index, &columns, values, isnull, tid));
+        for_words!(
+            columns.words(),
+            insert(index, &columns, values, isnull, tid)
+        );
     }
     cache::review(index);
     false

@@ -23,6 +23,8 @@ use crate::storage::{Pinned, Relation};
 
 /// What `scan->opaque` points to: a scan of keys of so many words. It has a memory context of its own, with
 /// whose deletion (by `amendscan`, or when a query fails) it is dropped.
+// Allocated once a scan, and never moved.
+#[allow(clippy::large_enum_variant)]
 enum State {
     One(Scan<1>),
     Two(Scan<2>),

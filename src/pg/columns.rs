@@ -134,7 +134,12 @@ impl Column {
                 (self.key_type.words(), u64::MAX)
             }
         };
-        entry.key.iter_mut().skip(at).take(words).for_each(|to| *to = word);
+        entry
+            .key
+            .iter_mut()
+            .skip(at)
+            .take(words)
+            .for_each(|to| *to = word);
     }
 
     /// The bytes of an entry's value in an index tuple, zeroes behind them; None for NULL.
@@ -227,8 +232,8 @@ const fn inside(value: i64) -> i64 {
     match value {
         i64::MIN => i64::MIN + 1,
         i64::MAX => i64::MAX - 1,
-        ..FIRST => FIRST,
-        LAST.. => LAST,
+        _ if value < FIRST => FIRST,
+        _ if value > LAST => LAST,
         _ => value,
     }
 }

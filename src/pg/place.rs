@@ -30,7 +30,12 @@ const FARTHEST: i64 = 7 * DAY_SECONDS;
 /// `key` is the type of `datum`.
 pub unsafe fn place(column: KeyType, key: KeyType, datum: pg_sys::Datum) -> Place {
     use KeyType::*;
-    if matches!((column, key), (Date | Timestamp, Timestamp | TimestampTz) | (Timestamp | TimestampTz, Date) | (TimestampTz, Timestamp)) {
+    if matches!(
+        (column, key),
+        (Date | Timestamp, Timestamp | TimestampTz)
+            | (Timestamp | TimestampTz, Date)
+            | (TimestampTz, Timestamp)
+    ) {
         // SAFETY: the caller's contract.
         return across(column, key, unsafe { key.value(datum) });
     }

@@ -88,7 +88,11 @@ impl Tuple {
                 to.copy_from_slice(from);
             }
         }
-        let null = if nulls { pg_sys::INDEX_NULL_MASK as u16 } else { 0 };
+        let null = if nulls {
+            pg_sys::INDEX_NULL_MASK as u16
+        } else {
+            0
+        };
         self.head.t_info = (HEAD + end.next_multiple_of(8)) as u16 | null;
     }
 }

@@ -187,7 +187,11 @@ impl Limits {
     pub fn pieces(&self) -> impl DoubleEndedIterator<Item = (Interval, bool)> {
         let Self { may, sure } = *self;
         let pieces = if sure.is_empty() {
-            [(may, false), (Interval::EMPTY, false), (Interval::EMPTY, false)]
+            [
+                (may, false),
+                (Interval::EMPTY, false),
+                (Interval::EMPTY, false),
+            ]
         } else {
             [
                 (may.and(Interval::below(sure.first)), false),

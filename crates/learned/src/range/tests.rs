@@ -160,10 +160,16 @@ fn the_ends_of_128_bits() {
         limits.restrict(comparison, Place::at(i128::MIN));
         let least = matches!(comparison, LessOrEqual | Equal | GreaterOrEqual);
         assert_eq!(within(&limits, i128::MIN).0, least);
-        assert_eq!(within(&limits, 0).0, at_least && comparison != Equal && comparison != LessOrEqual);
+        assert_eq!(
+            within(&limits, 0).0,
+            at_least && comparison != Equal && comparison != LessOrEqual
+        );
         let mut limits = all;
         limits.restrict(comparison, Place::at(i128::MAX));
         assert_eq!(within(&limits, i128::MAX).0, least);
-        assert_eq!(within(&limits, 0).0, at_most && comparison != Equal && comparison != GreaterOrEqual);
+        assert_eq!(
+            within(&limits, 0).0,
+            at_most && comparison != Equal && comparison != GreaterOrEqual
+        );
     }
 }

@@ -160,7 +160,11 @@ fn lists_that_multiply_to_too_many_ranges_become_filters() {
 fn a_point_is_the_range_of_a_single_value() {
     for word in WORDS {
         for nulls_first in [false, true] {
-            let bit = if nulls_first && word == 0 { NULL_BIT } else { 0 };
+            let bit = if nulls_first && word == 0 {
+                NULL_BIT
+            } else {
+                0
+            };
             let value = Entry::new([word], bit);
             let condition = Condition {
                 field: Field {
