@@ -23,7 +23,7 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
             1 => tree.retrain(0).unwrap(),
             2 => {
                 let allocate = || mem.allocate().map(Some);
-                drop(tree.write_model(&[7; 9000], rng.next(), &allocate).unwrap());
+                tree.write_model(&[7; 9000], rng.next(), &allocate).unwrap();
             }
             _ => {}
         }
