@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 mkdir -p "$WORK/logs"
 passed=0 failed=0
-for name in ${TESTS:-regress differential schemas crash damage standby concurrency}; do
+for name in ${TESTS:-regress differential schemas isolation unique crash damage standby concurrency}; do
     printf '%-14s ' "$name"
     began=$SECONDS
     if "$ROOT/tests/$name.sh" > "$WORK/logs/$name.log" 2>&1; then result=ok passed=$((passed + 1)); else result=FAIL failed=$((failed + 1)); fi

@@ -6,6 +6,7 @@ mod damage;
 mod positions;
 mod simulate;
 mod touched;
+mod unique;
 
 use std::collections::BTreeSet;
 
