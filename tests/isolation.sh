@@ -14,7 +14,7 @@ for spec in "$ROOT"/pg_regress/specs/*.spec; do
     name=$(basename "$spec" .spec)
     if [ -n "${SPECS:-}" ] && [[ " $SPECS " != *" $name "* ]]; then continue; fi
     for am in "$AM" btree; do
-        sed "s/USING learned/USING $am/" "$spec" | as_server_user "$tester" "host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE" > "$dir/$name.$am.out" 2>&1 || die "$name: $(tail -n 3 "$dir/$name.$am.out")"
+        sed "s/USING learned/USING $am/" "$spec" | as_server_user timeout 120 "$tester" "host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE" > "$dir/$name.$am.out" 2>&1 || die "$name: $(tail -n 3 "$dir/$name.$am.out")"
     done
     if diff -u "$dir/$name.btree.out" "$dir/$name.$AM.out"; then
         say "$name: $(grep -c '^starting permutation' "$dir/$name.$AM.out") permutations as with btree, $(grep -c '^ERROR' "$dir/$name.$AM.out") errors"
