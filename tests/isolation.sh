@@ -16,6 +16,7 @@ for spec in "$ROOT"/pg_regress/specs/*.spec; do
     for am in "$AM" btree; do
         sed "s/USING learned/USING $am/" "$spec" | as_server_user timeout 120 "$tester" "host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE" > "$dir/$name.$am.out" 2>&1 || die "$name: $(tail -n 3 "$dir/$name.$am.out")"
     done
+    sed -i "s/USING btree/USING $AM/" "$dir/$name.btree.out"
     if diff -u "$dir/$name.btree.out" "$dir/$name.$AM.out"; then
         say "$name: $(grep -c '^starting permutation' "$dir/$name.$AM.out") permutations as with btree, $(grep -c '^ERROR' "$dir/$name.$AM.out") errors"
     else

@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 TURNS=${TURNS:-1500}
 fresh_server unique autovacuum=off fsync=off max_connections=60
-new_database unique
+new_database unique_keys
 sql <<SQL
 SET omendb.allow_unique = on;
 CREATE TABLE u (k int8, part int2, id int8 DEFAULT (random() * 1000000));
