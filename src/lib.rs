@@ -23,6 +23,7 @@ mod scan;
 mod spill;
 mod storage;
 mod train;
+mod unique;
 mod vacuum;
 mod validate;
 

@@ -15,6 +15,7 @@ mod recent;
 mod scan;
 mod split;
 mod train;
+mod unique;
 mod vacuum;
 mod verify;
 
@@ -28,6 +29,7 @@ pub use counts::Counts;
 pub use insert::{How, Inserted};
 pub use recent::Recent;
 pub use train::{Swept, has_grown, load_pages};
+pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
 pub use verify::Report;
 
