@@ -8,7 +8,7 @@ fn damaged_pages_are_errors_not_panics() {
     let sound = build(&set);
     let model = tree::<WORDS>(&sound, None).load_model().unwrap();
     let (mut faults, mut silent) = (0, 0);
-    for seed in 0..1500 {
+    for seed in seeds(0, 1500) {
         let mut rng = Rng::new(seed);
         let mem = Mem::new(sound.pages());
         let blocks = u64::from(mem.blocks().unwrap());
