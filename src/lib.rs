@@ -21,6 +21,8 @@ mod pg;
 mod scan;
 mod spill;
 mod storage;
+#[cfg(feature = "testing")]
+mod testing;
 mod vacuum;
 mod validate;
 
@@ -28,4 +30,6 @@ mod validate;
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     options::register();
+    #[cfg(feature = "testing")]
+    testing::register();
 }

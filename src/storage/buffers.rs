@@ -125,6 +125,7 @@ impl Relation {
                     pg_sys::ReadBufferMode::RBM_NORMAL,
                     self.strategy,
                 );
+                self.reached("extension: new page not locked");
                 pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
                 if shared {
                     pg_sys::UnlockRelationForExtension(self.rel, pg_sys::ExclusiveLock as i32);
@@ -168,6 +169,7 @@ impl Relation {
             if block == pg_sys::InvalidBlockNumber {
                 return Ok(None);
             }
+            self.reached("free page: offered");
             let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
             // SAFETY: the buffer is pinned; without the lock only the pin is given back.
             let write = unsafe {
@@ -253,6 +255,11 @@ impl Store for Relation {
             }
             blocks
         })
+    }
+
+    #[cfg(feature = "testing")]
+    fn reached(&self, step: &'static str) {
+        crate::testing::stop(step);
     }
 
     fn freed(&self, block: Block) {

@@ -69,8 +69,14 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 }
             }
         };
+        if how == How::Merged {
+            self.store.reached("merge of the log: leaf locked");
+        }
         if !matches!(&change, Change::Patch(patch) if patch.is_empty()) {
             self.store.commit(&mut [(&mut leaf, change)])?;
+        }
+        if how == How::Merged {
+            self.store.reached("merge of the log: logged");
         }
         Ok(Inserted { block, how })
     }
