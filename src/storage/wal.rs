@@ -80,10 +80,12 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
         }
         if logged {
             for (id, s) in (0u8..).zip(staged.iter().flatten()) {
+                if id == 1 && learned::mutant(11) { continue; }
                 s.register(id, &bytes);
             }
             let lsn = ffi::XLogInsert(pg_sys::RmgrIds::RM_GENERIC_ID as u8, 0);
-            for s in staged.iter().flatten() {
+            for (i, s) in staged.iter().flatten().enumerate() {
+                if i == 1 && learned::mutant(13) { continue; }
                 ffi::page_set_lsn(s.page, lsn);
             }
         }
@@ -115,6 +117,7 @@ impl Staged {
                 }
             }
             for (start, end) in self.zero {
+                if learned::mutant(12) { continue; }
                 self.page.add(start).write_bytes(0, end - start);
             }
         }
@@ -128,7 +131,7 @@ impl Staged {
         let flags = if self.image {
             pg_sys::REGBUF_STANDARD | pg_sys::REGBUF_FORCE_IMAGE
         } else {
-            pg_sys::REGBUF_STANDARD
+            if learned::mutant(15) { pg_sys::REGBUF_STANDARD | 0x02 } else { pg_sys::REGBUF_STANDARD }
         };
         // SAFETY: the buffer is pinned, locked and dirty, and the bytes stay until XLogInsert.
         unsafe {
