@@ -25,7 +25,10 @@ pub fn register() {
 
 /// Waits if `step` is the one where this session is to stop.
 pub fn stop(step: &str) {
-    if !STOP.get().is_some_and(|stop| stop.to_bytes() == step.as_bytes()) {
+    if !STOP
+        .get()
+        .is_some_and(|stop| stop.to_bytes() == step.as_bytes())
+    {
         return;
     }
     // SAFETY: the tag is that of pg_advisory_lock(0) in this database. While page locks are held

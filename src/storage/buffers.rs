@@ -134,7 +134,7 @@ impl Relation {
             };
             // A free space map from before a crash may have offered the block to somebody who was
             // quicker to lock it.
-            if page::is_new(&write) || learned::mutant(14) {
+            if page::is_new(&write) {
                 return write;
             }
         }

@@ -80,12 +80,10 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
         }
         if logged {
             for (id, s) in (0u8..).zip(staged.iter().flatten()) {
-                if id == 1 && learned::mutant(11) { continue; }
                 s.register(id, &bytes);
             }
             let lsn = ffi::XLogInsert(pg_sys::RmgrIds::RM_GENERIC_ID as u8, 0);
-            for (i, s) in staged.iter().flatten().enumerate() {
-                if i == 1 && learned::mutant(13) { continue; }
+            for s in staged.iter().flatten() {
                 ffi::page_set_lsn(s.page, lsn);
             }
         }
@@ -117,7 +115,6 @@ impl Staged {
                 }
             }
             for (start, end) in self.zero {
-                if learned::mutant(12) { continue; }
                 self.page.add(start).write_bytes(0, end - start);
             }
         }
@@ -131,7 +128,7 @@ impl Staged {
         let flags = if self.image {
             pg_sys::REGBUF_STANDARD | pg_sys::REGBUF_FORCE_IMAGE
         } else {
-            if learned::mutant(15) { pg_sys::REGBUF_STANDARD | 0x02 } else { pg_sys::REGBUF_STANDARD }
+            pg_sys::REGBUF_STANDARD
         };
         // SAFETY: the buffer is pinned, locked and dirty, and the bytes stay until XLogInsert.
         unsafe {

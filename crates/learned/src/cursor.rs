@@ -253,7 +253,6 @@ impl<const W: usize> Cursor<W> {
         {
             self.enter(number, range, forward);
         }
-        if crate::mutant(7) && self.batch.len() > 20 { assert!(self.batch.windows(2).all(|w| (w[0] < w[1]) != self.descending)); }
         let edge = if forward { self.high } else { self.low };
         let page = self.leaf(tree, &edge, forward)?;
         self.descending = !forward;

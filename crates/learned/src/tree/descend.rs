@@ -181,7 +181,6 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let page = self.write(block)?;
             match step(&page, block, at, begins, target)? {
                 Step::Here => return Ok(Some(page)),
-                Step::Right(..) if crate::mutant(10) => return Ok(Some(page)),
                 Step::Right(right, fence) if links > 0 => {
                     links -= 1;
                     (block, begins) = (right, Some(fence));

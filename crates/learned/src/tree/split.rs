@@ -45,15 +45,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         };
         let (left, right) = (image(&left)?, image(&right)?);
         self.store.reached("split: new page locked");
-        if crate::mutant(3) {
-            self.store.commit(&mut [(leaf, Change::Image(left))])?;
-            self.store.commit(&mut [(&mut fresh, Change::Image(right))])?;
-        } else {
         self.store.commit(&mut [
             (leaf, Change::Image(left)),
             (&mut fresh, Change::Image(right)),
         ])?;
-        }
         self.store.split(leaf, &fresh);
         self.store.reached("split: logged");
         Ok(new)
@@ -179,7 +174,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             return Ok(None);
         };
         // A marked page that is split again would forget the first split.
-        if !crate::mutant(1) && !self.complete(&mut parent)? {
+        if !self.complete(&mut parent)? {
             return Ok(Some(Attempt::NoLevel));
         }
         let block = parent.block();
@@ -206,19 +201,11 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let mut fresh = self.store.allocate()?;
         let (left_page, right_page) = view.split(separator, right, fresh.block())?;
         self.store.reached("inner split: new page locked");
-        if crate::mutant(2) {
-            self.store.commit(&mut [
-                (&mut parent, Change::Image(left_page)),
-                (&mut fresh, Change::Image(right_page)),
-            ])?;
-            self.store.commit(&mut [(child, clear)])?;
-        } else {
         self.store.commit(&mut [
             (child, clear),
             (&mut parent, Change::Image(left_page)),
             (&mut fresh, Change::Image(right_page)),
         ])?;
-        }
         drop(fresh);
         self.store.reached("inner split: logged");
         Ok(Some(if self.complete(&mut parent)? {

@@ -83,7 +83,12 @@ impl Load {
 
     /// What is certainly there.
     fn there(&self) -> Set<WORDS> {
-        self.kept.lock().unwrap().iter().map(|kept| kept.1).collect()
+        self.kept
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|kept| kept.1)
+            .collect()
     }
 
     /// A scan must see what was there before it began, in order and once.
@@ -141,7 +146,11 @@ impl Load {
             assert!(!gone, "an entry is missing after record {records}");
         }
         let begun = self.begun.lock().unwrap();
-        let begun: Set<_> = begun.iter().filter(|b| b.0 < records).map(|b| b.1).collect();
+        let begun: Set<_> = begun
+            .iter()
+            .filter(|b| b.0 < records)
+            .map(|b| b.1)
+            .collect();
         assert!(found.is_subset(&begun), "entries from nowhere");
     }
 }

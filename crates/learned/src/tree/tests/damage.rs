@@ -32,12 +32,24 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
 fn damage(mem: &Mem, rng: &mut Rng) {
     let blocks = u64::from(mem.blocks().unwrap());
     for _ in 0..1 + rng.below(4) {
-        let block = if rng.chance(20) { 0 } else { rng.below(blocks) as u32 };
+        let block = if rng.chance(20) {
+            0
+        } else {
+            rng.below(blocks) as u32
+        };
         mem.damage(block, |page| {
             for _ in 0..1 + rng.below(6) {
                 // Mostly where the headers are.
-                let at = if rng.chance(70) { 10 + rng.below(200) } else { rng.below(8192) };
-                let value = if rng.chance(50) { rng.below(12) } else { rng.next() };
+                let at = if rng.chance(70) {
+                    10 + rng.below(200)
+                } else {
+                    rng.below(8192)
+                };
+                let value = if rng.chance(50) {
+                    rng.below(12)
+                } else {
+                    rng.next()
+                };
                 page[at as usize] = value as u8;
             }
         });
@@ -45,7 +57,12 @@ fn damage(mem: &Mem, rng: &mut Rng) {
 }
 
 /// Reads and changes a damaged index in every way there is. Returns how many attempts failed.
-fn use_it<const W: usize>(mem: &Mem, model: Option<&[u8]>, known: &[Entry<W>], rng: &mut Rng) -> u64 {
+fn use_it<const W: usize>(
+    mem: &Mem,
+    model: Option<&[u8]>,
+    known: &[Entry<W>],
+    rng: &mut Rng,
+) -> u64 {
     let tree = tree::<W>(mem, model);
     let mut errors = 0;
     let mut note = |failed: bool| errors += u64::from(failed);

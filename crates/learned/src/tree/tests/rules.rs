@@ -73,7 +73,10 @@ fn locks_are_had_once_and_let_go_of() {
         let _held = m.read(l[3]).unwrap();
         let _wanted = m.write_for_cleanup(l[4]);
     });
-    assert!(fault.contains("cleanup lock while holding locks"), "{fault}");
+    assert!(
+        fault.contains("cleanup lock while holding locks"),
+        "{fault}"
+    );
 }
 
 /// New pages are outside the order of locks, so two of them can make a deadlock.
@@ -91,7 +94,10 @@ fn deadlocks_are_found_at_once_in_an_interleaving() {
     };
     mem.interleave(1, 0, vec![Box::new(cross), Box::new(cross)]);
     let breaches = mem.breaches();
-    assert!(breaches.len() == 1 && breaches[0].contains("deadlock"), "{breaches:?}");
+    assert!(
+        breaches.len() == 1 && breaches[0].contains("deadlock"),
+        "{breaches:?}"
+    );
 }
 
 #[test]
