@@ -35,11 +35,16 @@ page_sums() {
         ORDER BY i.oid::regclass::text, block"
 }
 
-# The same pages on primary $1, where nothing is written now, and standby $2.
+# The same pages on primary $1, where nothing is written now, and standby $2, once it has replayed everything.
 same_pages() {
     use_server "$1" "$1"
     sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION IF NOT EXISTS pageinspect'
     catch_up "$1" "$2"
+    compare_pages "$1" "$2"
+}
+
+# Likewise where both have pageinspect and nothing is left to replay.
+compare_pages() {
     use_server "$1" "$1"
     page_sums > "$WORK/$1/pages"
     use_server "$2" "$1"

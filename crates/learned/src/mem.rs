@@ -228,6 +228,7 @@ impl Mem {
             None => Err(Error::corrupted(block, "beyond the end of the index")),
         }
     }
+
     fn unlock(&self, block: Block) {
         let me = thread::current().id();
         let mut state = self.state();
