@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # `kill -9` of a backend, or an immediate shutdown that leaves torn pages, in the middle of inserts (append, random, devices), updates, deletes and
 # VACUUM; after each, recovery, the check of every page, and the rows of index scans against those of the table.
-#   ROUNDS (15; 50 and more are for a night)  CLIENTS (8)  SEED (random; chooses whom to kill and when)
+#   ROUNDS (10; 50 take five minutes)  CLIENTS (8)  SEED (random; chooses whom to kill and when)
 # shellcheck source=load.sh
 . "$(dirname "${BASH_SOURCE[0]}")/load.sh"
-ROUNDS=${ROUNDS:-15} CLIENTS=${CLIENTS:-8} SEED=${SEED:-$RANDOM}
+ROUNDS=${ROUNDS:-10} CLIENTS=${CLIENTS:-8} SEED=${SEED:-$RANDOM}
 RANDOM=$SEED
 say "SEED=$SEED ROUNDS=$ROUNDS"
 log=$WORK/kill/log
