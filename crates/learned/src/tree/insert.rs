@@ -67,19 +67,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 return self.insert(entry, fill);
             }
         };
-<<<<<<< HEAD
         if how == How::Merged {
             self.store.reached("merge of the log: leaf locked");
         }
-        if !matches!(&change, Change::Patch(patch) if patch.is_empty()) {
-            self.store.commit(&mut [(&mut leaf, change)])?;
-        }
+        self.store.commit(&mut [(&mut leaf, change)])?;
         if how == How::Merged {
             self.store.reached("merge of the log: logged");
         }
-=======
-        self.store.commit(&mut [(&mut leaf, change)])?;
->>>>>>> races1
         Ok(Inserted { block, how })
     }
 

@@ -146,15 +146,9 @@ fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
 
 #[test]
 fn damaged_pages_are_errors_not_panics() {
-<<<<<<< HEAD
-    damaged_pages_are_errors::<WORDS>(0, 1000);
-    damaged_pages_are_errors::<1>(10_000, 300);
-    damaged_pages_are_errors::<2>(20_000, 300);
-=======
     damaged_pages_are_errors::<WORDS>(0, 600);
     damaged_pages_are_errors::<1>(10_000, 200);
     damaged_pages_are_errors::<2>(20_000, 200);
->>>>>>> races1
 }
 
 /// Each kind of damage that `verify` exists for is found and named.
