@@ -56,7 +56,7 @@ fresh_server() {
     fi
     # shellcheck source=../tests/replica.sh
     . "$ROOT/tests/replica.sh"
-    start_server "$@" "wal_consistency_checking=$RESOURCE_MANAGER"
+    start_server "$@" "wal_consistency_checking=$RESOURCE_MANAGER" wal_compression=on max_wal_size=2GB wal_keep_size=1GB
     start_replica "$1" "$1-replica" "${@:2}" "$(from_primary "$1")"
     use_server "$1"
 }
