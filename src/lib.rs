@@ -23,6 +23,8 @@ mod spill;
 mod storage;
 #[cfg(feature = "testing")]
 mod testing;
+#[cfg(all(feature = "testing", not(debug_assertions)))]
+compile_error!("stops and small pages are for debug builds only");
 mod vacuum;
 mod validate;
 

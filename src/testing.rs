@@ -31,21 +31,61 @@ pub fn stop(step: &str) {
     {
         return;
     }
-    // SAFETY: the tag is that of pg_advisory_lock(0) in this database. While page locks are held
-    // the wait cannot be cancelled, which tests put up with.
+    lock(STOPPED, pg_sys::ExclusiveLock);
+    lock(GO, pg_sys::ShareLock);
+    unlock(GO, pg_sys::ShareLock);
+    unlock(STOPPED, pg_sys::ExclusiveLock);
+}
+
+/// Waits while a stopped session has `buffer` locked (or pinned, where all pins count). Of waits for
+/// page locks the isolation tester knows nothing; this one it sees.
+///
+/// # Safety
+/// The buffer is pinned.
+pub unsafe fn let_stopped(buffer: pg_sys::Buffer, pins: bool) {
+    // SAFETY: the caller's contract.
     unsafe {
-        let tag = pg_sys::LOCKTAG {
-            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
-            locktag_field2: 0,
-            locktag_field3: 0,
-            locktag_field4: 1,
-            locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
-            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+        let free = if pins {
+            pg_sys::ConditionalLockBufferForCleanup(buffer)
+        } else {
+            pg_sys::ConditionalLockBuffer(buffer)
         };
-        let mode = pg_sys::ShareLock as pg_sys::LOCKMODE;
-        pg_sys::LockAcquire(&raw const tag, mode, true, false);
-        pg_sys::LockRelease(&raw const tag, mode, true);
+        if free {
+            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32);
+            return;
+        }
     }
+    lock(STOPPED, pg_sys::ShareLock);
+    unlock(STOPPED, pg_sys::ShareLock);
+}
+
+/// Advisory lock that holds stopped sessions up.
+const GO: u32 = 0;
+/// Advisory lock that a stopped session has.
+const STOPPED: u32 = 1;
+
+/// The tag of `pg_advisory_lock(number)` in this database.
+fn tag(number: u32) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        // SAFETY: set once when the backend starts.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: 0,
+        locktag_field3: number,
+        locktag_field4: 1,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+    }
+}
+
+fn lock(number: u32, mode: u32) {
+    // SAFETY: a valid tag. While page locks are held the wait cannot be cancelled, which tests put
+    // up with.
+    unsafe { pg_sys::LockAcquire(&tag(number), mode as pg_sys::LOCKMODE, false, false) };
+}
+
+fn unlock(number: u32, mode: u32) {
+    // SAFETY: locked by lock().
+    unsafe { pg_sys::LockRelease(&tag(number), mode as pg_sys::LOCKMODE, false) };
 }
 
 /// Makes the free space map offer a page, as one from before a crash may do.

@@ -195,6 +195,8 @@ impl Store for Relation {
         let buffer = self.pin_where_met(block)?;
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
+            #[cfg(feature = "testing")]
+            crate::testing::let_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
             let read = Read::new(buffer, block);
             whereabouts::remember(self.rel, block, buffer, &read);
@@ -211,6 +213,8 @@ impl Store for Relation {
         let buffer = self.pin_where_met(block)?;
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
+            #[cfg(feature = "testing")]
+            crate::testing::let_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
             let write = Write::new(buffer, block);
             whereabouts::remember(self.rel, block, buffer, &write);
@@ -222,6 +226,8 @@ impl Store for Relation {
         let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
         // SAFETY: the buffer is pinned, once; the guard takes over pin and lock.
         unsafe {
+            #[cfg(feature = "testing")]
+            crate::testing::let_stopped(buffer, true);
             pg_sys::LockBufferForCleanup(buffer);
             Ok(Write::new(buffer, block))
         }
