@@ -15,6 +15,7 @@ if [ -n "${STEPS:-}" ]; then IFS=';' read -ra steps <<< "$STEPS"; fi
 # The build, in a copy of the server.
 major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 installation=$WORK/races-installation
+rm -rf "$ROOT/target/testing"
 (cd "$ROOT" && cargo pgrx package --debug --pg-config "$PG_CONFIG" --no-default-features --features "pg$major testing" --out-dir target/testing)
 rm -rf "$installation"
 copy_installation "$installation"
