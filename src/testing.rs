@@ -25,9 +25,9 @@ pub fn register() {
 
 /// Waits if `step` is the one where this session is to stop.
 pub fn stop(step: &str) {
-    if !STOP
+    if STOP
         .get()
-        .is_some_and(|stop| stop.to_bytes() == step.as_bytes())
+        .is_none_or(|stop| stop.to_bytes() != step.as_bytes())
     {
         return;
     }
