@@ -25,6 +25,7 @@ mod storage;
 mod testing;
 #[cfg(all(feature = "testing", not(debug_assertions)))]
 compile_error!("stops and small pages are for debug builds only");
+mod unique;
 mod vacuum;
 mod validate;
 

@@ -8,7 +8,7 @@ use learned::store::{Change, Guard, Store};
 use learned::{Error, Result};
 use pgrx::pg_sys;
 
-use crate::pg::ffi;
+use crate::pg::{ffi, query};
 use crate::storage::{wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
@@ -279,6 +279,23 @@ impl Store for Relation {
     #[cfg(feature = "testing")]
     fn reached(&self, step: &'static str) {
         crate::testing::stop(step);
+    }
+
+    #[inline(always)]
+    fn inserting(&self, leaf: &Write) -> Result<()> {
+        if query::is_serializable() {
+            // SAFETY: the relation is open. An ERROR lets go of the leaf, which is unchanged.
+            unsafe {
+                let none = std::ptr::null_mut();
+                query::CheckForSerializableConflictIn(self.rel, none, leaf.block());
+            }
+        }
+        Ok(())
+    }
+
+    fn split(&self, left: &Write, right: &Write) {
+        // SAFETY: the relation is open.
+        unsafe { query::PredicateLockPageSplit(self.rel, left.block(), right.block()) };
     }
 
     fn freed(&self, block: Block) {

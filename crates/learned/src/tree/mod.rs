@@ -13,6 +13,7 @@ mod insert;
 mod scan;
 mod split;
 mod train;
+mod unique;
 mod vacuum;
 mod verify;
 
@@ -24,6 +25,7 @@ use std::cell::{Cell, RefCell};
 pub use build::{Builder, Built, Sink, empty_index};
 pub use insert::{How, Inserted};
 pub use train::{Swept, load_pages};
+pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
 pub use verify::Report;
 
