@@ -68,7 +68,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             model: None,
             recent: None,
             counts: Counts::default(),
-            inner_limit: Inner::<W>::CAPACITY,
+            inner_limit: Inner::<W>::LIMIT,
             held: RefCell::new(Vec::new()),
         }
     }

@@ -184,6 +184,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some((first, pages)) = self.write_model(&bytes, generation, allocate)? else {
             return Ok(false);
         };
+        self.store.reached("retrain: model written");
         let new = ModelAt {
             generation,
             first: first.unwrap_or(NO_BLOCK),
@@ -199,6 +200,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.commit(&mut [(&mut meta, change)])?;
         }
         drop(meta);
+        self.store.reached("retrain: switched");
         if let Some((_, blocks)) = load_pages(self.store, unwanted)? {
             self.free_model_pages(&blocks, unwanted.generation)?;
         }
