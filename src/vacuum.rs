@@ -2,9 +2,7 @@
 
 use std::ffi::c_void;
 
-use learned::leaf::Leaf;
 use learned::model::Model;
-use learned::page::{self, Kind};
 use learned::store::Store;
 use learned::{Tree, page::META};
 use pgrx::pg_sys;
@@ -44,10 +42,16 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         None => false,
     };
     let tree = Tree::<_, WORDS>::new(&store);
-    let done = tree.vacuum(&mut dead).or_raise(index);
+    // SAFETY: the index is open. One that is not valid is being validated (or of no use).
+    let merge = unsafe { (*(*index).rd_index).indisvalid };
+    let done = tree.vacuum(&mut dead, merge).or_raise(index);
     // SAFETY: stats is null or the result of an earlier pass, which is ours to change.
     unsafe {
+        if done.freed > 0 {
+            pg_sys::IndexFreeSpaceMapVacuum(index);
+        }
         let stats = or_new(stats);
+        (*stats).pages_newly_deleted += u32::try_from(done.freed).unwrap_or(u32::MAX);
         (*stats).estimated_count = false;
         (*stats).num_index_tuples = done.live as f64;
         (*stats).tuples_removed += done.removed as f64;
@@ -75,40 +79,38 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         let index = (*info).index;
         (index, Relation::vacuum(index, (*info).strategy))
     };
-    let counted = count(&store).or_raise(index);
     let tree = Tree::<_, WORDS>::new(&store);
-    let mut free = 0;
     // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
     // back here or by transaction abort.
-    unsafe {
+    let swept = unsafe {
         let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::LockPage(index, META, lock);
-        if is_due(&tree, counted.leaves).or_raise(index) {
+        let swept = tree
+            .sweep(&mut |block| pg_sys::RecordFreeIndexPage(index, block))
+            .or_raise(index);
+        if is_due(&tree, swept.leaves).or_raise(index) {
             tree.retrain(now_micros()).or_raise(index);
             if pg_sys::ParallelWorkerNumber < 0 {
                 pg_sys::CacheInvalidateRelcache(index);
             }
         }
-        tree.sweep(&mut |block| {
-            free += 1;
-            pg_sys::RecordFreeIndexPage(index, block);
-        })
-        .or_raise(index);
         pg_sys::UnlockPage(index, META, lock);
         pg_sys::IndexFreeSpaceMapVacuum(index);
-    }
+        swept
+    };
     // SAFETY: as in ambulkdelete.
     unsafe {
         let first = stats.is_null();
         let stats = or_new(stats);
         if first {
-            (*stats).num_index_tuples = counted.entries as f64;
+            (*stats).num_index_tuples = swept.entries as f64;
             // Leaves may have been split between two looks.
             (*stats).estimated_count = true;
         }
         (*stats).num_pages = store.blocks().or_raise(index);
-        (*stats).pages_free = free;
-        (*stats).pages_deleted = free;
+        let free = swept.free + swept.new + swept.stale;
+        (*stats).pages_free = u32::try_from(free).unwrap_or(u32::MAX);
+        (*stats).pages_deleted = u32::try_from(free + swept.waiting).unwrap_or(u32::MAX);
         stats
     }
 }
@@ -124,26 +126,6 @@ unsafe fn or_new(stats: *mut pg_sys::IndexBulkDeleteResult) -> *mut pg_sys::Inde
     } else {
         stats
     }
-}
-
-#[derive(Default)]
-struct Counted {
-    leaves: u64,
-    entries: u64,
-}
-
-/// Counts leaves and their entries, from the pages' headers.
-fn count(store: &Relation) -> learned::Result<Counted> {
-    let mut counted = Counted::default();
-    for block in META + 1..store.blocks()? {
-        store.interrupt();
-        let page = store.read(block)?;
-        if page::kind(&page) == Some(Kind::Leaf) && !page::is_new(&page) {
-            counted.leaves += 1;
-            counted.entries += Leaf::<WORDS>::open(&page, block)?.live() as u64;
-        }
-    }
-    Ok(counted)
 }
 
 /// Whether the model knows too few of the leaves.

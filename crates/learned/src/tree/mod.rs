@@ -10,6 +10,7 @@
 mod build;
 mod descend;
 mod insert;
+mod merge;
 mod scan;
 mod split;
 mod train;

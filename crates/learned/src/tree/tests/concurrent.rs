@@ -68,7 +68,7 @@ fn threads_agree() {
             scope.spawn(|| {
                 let tree = tree::<WORDS>(&mem, None);
                 while !stop.load(Ordering::Relaxed) {
-                    tree.vacuum(&mut |tie| doomed(tie)).unwrap();
+                    tree.vacuum(&mut |tie| doomed(tie), true).unwrap();
                     tree.retrain(0).unwrap();
                     tree.sweep(&mut |_| ()).unwrap();
                 }
@@ -79,7 +79,7 @@ fn threads_agree() {
             stop.store(true, Ordering::Relaxed);
         });
         tree::<WORDS>(&mem, None)
-            .vacuum(&mut |tie| doomed(tie))
+            .vacuum(&mut |tie| doomed(tie), true)
             .unwrap();
         let report = check(&mem, &kept.into_inner().unwrap());
         assert_eq!(report.incomplete, 0);

@@ -22,7 +22,7 @@ fn work(seed: u64, pattern: Pattern, steps: u64) -> (Mem, Vec<Done>) {
             0 => {
                 let modulus = 2 + rng.below(9);
                 let dead = |tie: u64| tie.is_multiple_of(modulus);
-                tree.vacuum(&mut |tie| dead(tie)).unwrap();
+                tree.vacuum(&mut |tie| dead(tie), true).unwrap();
                 removed.extend(now.iter().filter(|e: &&Entry<WORDS>| dead(e.tie)));
                 now.retain(|e| !dead(e.tie));
             }
@@ -100,7 +100,7 @@ fn go_on(mem: &Mem, mut found: Set<WORDS>, pattern: Pattern, rng: &mut Rng) {
     }
     check(mem, &found);
     found.retain(|entry| entry.tie % 7 != 0);
-    tree.vacuum(&mut |tie| tie % 7 == 0).unwrap();
+    tree.vacuum(&mut |tie| tie % 7 == 0, true).unwrap();
     tree.retrain(1).unwrap();
     tree.sweep(&mut |_| ()).unwrap();
     let report = check(mem, &found);
@@ -139,7 +139,7 @@ fn errors_between_records_are_survived() {
         let report = check(&mem, &expected);
         let high = report.height >= 3 || matches!(pattern, Pattern::Duplicates);
         assert!(failed > 100 && high, "{failed} {report:?}");
-        tree::<WORDS>(&mem, None).vacuum(&mut |_| false).unwrap();
+        tree::<WORDS>(&mem, None).vacuum(&mut |_| false, true).unwrap();
         assert_eq!(check(&mem, &expected).incomplete, 0);
     }
 }

@@ -46,7 +46,7 @@ fn damaged_pages_are_errors_not_panics() {
             note(tree.find_before(&wanted).is_err());
             note(tree.insert(wanted, FILL).is_err());
         }
-        note(tree.vacuum(&mut |tie| tie % 3 == 0).is_err());
+        note(tree.vacuum(&mut |tie| tie % 3 == 0, true).is_err());
         note(tree.retrain(0).is_err());
         note(tree.load_model().is_err());
         note(tree.sweep(&mut |_| ()).is_err());
@@ -164,7 +164,7 @@ fn right_links_in_a_circle_end_in_an_error() {
     assert!(matches!(tree.find(&wanted), Err(crate::Error::Lost(_))));
     assert!(tree.insert(wanted, FILL).is_err());
     // By fences vacuum finds its way round.
-    assert_eq!(tree.vacuum(&mut |_| false).unwrap().live, 1500);
+    assert_eq!(tree.vacuum(&mut |_| false, true).unwrap().live, 1500);
     assert!(tree.verify(&mut |_| ()).is_err());
     assert_eq!(mem.breaches(), Vec::<String>::new());
 }

@@ -33,7 +33,7 @@ fn run<const W: usize>(seed: u64, pattern: Pattern, steps: u64) -> Report {
             let dead = |tie: u64| tie % modulus == rest;
             let before = expected.len();
             expected.retain(|entry| !dead(entry.tie));
-            let done = tree.vacuum(&mut |tie| dead(tie)).unwrap();
+            let done = tree.vacuum(&mut |tie| dead(tie), true).unwrap();
             assert_eq!(done.live, expected.len() as u64);
             assert_eq!(done.removed, (before - expected.len()) as u64);
         }
