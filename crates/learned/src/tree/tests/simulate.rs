@@ -30,12 +30,17 @@ fn run<const W: usize>(seed: u64, pattern: Pattern, steps: u64) -> Report {
         assert!(tree.contains(&new).unwrap());
         if rng.chance(1) {
             let (modulus, rest) = (2 + rng.below(9), rng.below(2));
-            let dead = |tie: u64| tie % modulus == rest;
+            let most = i < steps / 2 && rng.chance(10);
+            let dead = |tie: u64| (tie % modulus == rest) != most;
             let before = expected.len();
             expected.retain(|entry| !dead(entry.tie));
             let done = tree.vacuum(&mut |tie| dead(tie), true).unwrap();
             assert_eq!(done.live, expected.len() as u64);
             assert_eq!(done.removed, (before - expected.len()) as u64);
+            if rng.chance(20) {
+                let report = check(&mem, &expected);
+                assert_eq!((report.leaves, report.incomplete), (done.leaves, 0));
+            }
         }
         if rng.chance(1) {
             tree.retrain(i as i64).unwrap();
