@@ -2,7 +2,6 @@
 
 use std::ffi::c_void;
 
-use learned::model::Model;
 use learned::store::Store;
 use learned::{Tree, page::META};
 use pgrx::pg_sys;
@@ -88,7 +87,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         let swept = tree
             .sweep(&mut |block| pg_sys::RecordFreeIndexPage(index, block))
             .or_raise(index);
-        if is_due(&tree, swept.leaves).or_raise(index) {
+        if tree.is_model_stale().or_raise(index) {
             tree.retrain(now_micros()).or_raise(index);
             if pg_sys::ParallelWorkerNumber < 0 {
                 pg_sys::CacheInvalidateRelcache(index);
@@ -126,14 +125,4 @@ unsafe fn or_new(stats: *mut pg_sys::IndexBulkDeleteResult) -> *mut pg_sys::Inde
     } else {
         stats
     }
-}
-
-/// Whether the model knows too few of the leaves.
-fn is_due(tree: &Tree<'_, Relation, WORDS>, leaves: u64) -> learned::Result<bool> {
-    let bytes = tree.load_model()?;
-    let known = bytes
-        .as_deref()
-        .and_then(Model::open)
-        .map_or(0, |model| model.leaves());
-    Ok(leaves > 1 && leaves > u64::from(known) + u64::from(known) / 10)
 }

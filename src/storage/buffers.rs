@@ -269,7 +269,7 @@ impl Store for Relation {
         })
     }
 
-    /// Whoever adds an entry has a transaction id, or is alone with VACUUM's lock on the table.
+    /// The next transaction id. Whoever adds an entry has one, or keeps VACUUM out by a lock on the table.
     fn moment(&self) -> u64 {
         // SAFETY: may be asked at any time.
         unsafe { pg_sys::ReadNextFullTransactionId().value }
@@ -279,8 +279,7 @@ impl Store for Relation {
         let next = pg_sys::FullTransactionId { value: moment };
         // SAFETY: no relation means the horizon that is safe for all of them. VACUUM and whoever
         // inserts have a snapshot.
-        moment == 0
-            || unsafe { pg_sys::GlobalVisCheckRemovableFullXid(std::ptr::null_mut(), next) }
+        moment == 0 || unsafe { pg_sys::GlobalVisCheckRemovableFullXid(std::ptr::null_mut(), next) }
     }
 
     fn freed(&self, block: Block) {

@@ -114,7 +114,9 @@ impl Record {
 impl Mem {
     /// A store with these pages, from block 0 on, and an empty log.
     pub fn new(pages: Vec<Arc<Page>>) -> Self {
-        let free = pages.iter().filter(|page| page::kind(page) == Some(Kind::Free));
+        let free = pages
+            .iter()
+            .filter(|page| page::kind(page) == Some(Kind::Free));
         let began = free.map(|page| page::freed_at(page)).max().unwrap_or(0);
         Self(Arc::new(Shared {
             state: Mutex::new(State {

@@ -29,12 +29,7 @@ use crate::store::{Change, Guard, Store};
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Merges the leaf `right`, which begins at `fence`, into its neighbour `left`, if they still are
     /// neighbours and fit. No lock may be held. Only one backend at a time merges.
-    pub(super) fn merge_leaves(
-        &self,
-        left: Block,
-        right: Block,
-        fence: &Entry<W>,
-    ) -> Result<bool> {
+    pub(super) fn merge_leaves(&self, left: Block, right: Block, fence: &Entry<W>) -> Result<bool> {
         let left = self.store.write(left)?;
         if !ends_at(&left, left.block(), 0, fence, right)? {
             return Ok(false);

@@ -13,6 +13,7 @@ mod insert;
 mod merge;
 mod scan;
 mod split;
+mod stale;
 mod train;
 mod vacuum;
 mod verify;

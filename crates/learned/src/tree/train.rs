@@ -184,8 +184,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(())
     }
 
-    /// Looks at each page, counts, and reports every reusable one to `free`, after stamping model pages that no longer belong to
-    /// the model. The caller holds the lock that retraining takes.
+    /// Looks at each page, counts, and reports every reusable one to `free`, after stamping model pages
+    /// that no longer belong to the model. The caller holds the lock that retraining takes.
     pub fn sweep(&self, free: &mut dyn FnMut(Block)) -> Result<Swept> {
         let place = self.meta()?.model;
         // A damaged model is no use to anybody: its pages may go as well.

@@ -139,7 +139,9 @@ fn errors_between_records_are_survived() {
         let report = check(&mem, &expected);
         let high = report.height >= 3 || matches!(pattern, Pattern::Duplicates);
         assert!(failed > 100 && high, "{failed} {report:?}");
-        tree::<WORDS>(&mem, None).vacuum(&mut |_| false, true).unwrap();
+        tree::<WORDS>(&mem, None)
+            .vacuum(&mut |_| false, true)
+            .unwrap();
         assert_eq!(check(&mem, &expected).incomplete, 0);
     }
 }
