@@ -20,7 +20,7 @@ use crate::pg::ffi;
 const MAX_PATCH: usize = PAGE_SIZE / 2;
 /// Offset and length before the bytes of each span.
 const SPAN: usize = 4;
-/// The header fields that each list ends with, lower and upper: redo zeroes the hole between them.
+/// The header fields that each list ends with where they change, lower and upper: redo zeroes the hole between them.
 const FIELDS: std::ops::Range<usize> = pd::LOWER..pd::SPECIAL;
 
 /// The lists of a record; those of an insert need no allocation.
@@ -174,7 +174,14 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Bytes) -> Result<Staged
                 }
             }
             let new = hole(&header).ok_or("patch leaves a bad header")?;
-            push(bytes, FIELDS.start, &header[FIELDS]);
+            let before = self::header(write);
+            let changed = |at: &usize| header[*at] != before[*at];
+            if let (Some(first), Some(last)) = (
+                FIELDS.clone().find(changed),
+                FIELDS.clone().rev().find(changed),
+            ) {
+                push(bytes, first, &header[first..=last]);
+            }
             // The old hole is zero already. What else of the new one needs zeroing, as redo does?
             let (lower, upper) = new;
             let touched = patch

@@ -174,6 +174,12 @@ impl<const W: usize> Contents<W> {
         runs + self.slots().div_ceil(8) + self.log.len() * Layout::<W>::ENTRY
     }
 
+    /// Whether the page would be so full that its log could take only a few entries.
+    pub fn is_tight(&self) -> bool {
+        let most = Layout::<W>::ROOM - Layout::<W>::LEAST * Layout::<W>::ENTRY;
+        self.bytes() > most || self.slots() + Layout::<W>::LEAST > MAX_SLOTS
+    }
+
     /// Whether [`Self::to_page`] would give a page.
     pub(super) fn fits(&self) -> bool {
         self.bytes() <= Layout::<W>::ROOM
@@ -184,12 +190,8 @@ impl<const W: usize> Contents<W> {
     /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. Only the runs
     /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
     /// entries, or cut around the new entries as they are, whichever is smaller.
-    ///
-    /// # Errors
-    /// None yet; the result leaves room for checks.
-    pub fn insert(&mut self, e: Entry<W>) -> Result<()> {
+    pub fn insert(&mut self, e: Entry<W>) {
         self.merge(Some(e));
-        Ok(())
     }
 
     /// Merges the log, and one more entry, into the runs.
@@ -393,7 +395,7 @@ impl<const W: usize> Contents<W> {
         push_entry(&self.high, &mut out);
         let slots = self.slots();
         let dead: usize = self.runs.iter().map(Packed::dead).sum();
-        for count in [self.runs.len(), slots, dead, self.log.len()] {
+        for count in [self.runs.len(), slots, dead, 0] {
             out.extend_from_slice(&(count as u16).to_le_bytes());
         }
         let mut data = Layout::<W>::DIRECTORY + self.runs.len() * Layout::<W>::RUN;

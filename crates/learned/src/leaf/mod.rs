@@ -1,6 +1,7 @@
 //! Leaves: pages of entries, coded as runs of fixed-width records against lines.
 //!
 //! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
+//! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
 //! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`, [`merge`]
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
@@ -10,6 +11,7 @@
 //!
 //! ARCHITECTURE.md has the format.
 
+mod add;
 mod bits;
 pub mod contents;
 mod decode;
@@ -29,6 +31,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+pub use add::Added;
 pub use contents::Contents;
 pub use merge::Fill;
 pub use pack::Packer;
@@ -51,7 +54,7 @@ impl<const W: usize> Layout<W> {
     const LOW: usize = head::END;
     /// High fence.
     const HIGH: usize = Self::LOW + 8 * (W + 1);
-    /// Runs u16, slots u16, dead u16, log u16.
+    /// Runs u16, slots u16, dead u16, reserved u16.
     const COUNTS: usize = Self::HIGH + 8 * (W + 1);
     /// The run directory.
     const DIRECTORY: usize = Self::COUNTS + 8;
@@ -61,11 +64,19 @@ impl<const W: usize> Layout<W> {
     const ENTRY: usize = 8 * (W + 1);
     /// What directory, data, bitmap (or the room kept for it) and log may take together.
     const ROOM: usize = SPECIAL - Self::DIRECTORY;
-    /// Most entries of the insert log. Merging the log and one more entry by verbatim cuts adds at
-    /// most two run headers (its own and that of the part cut off) and a few bytes of rounding an
-    /// entry; with this limit the sum stays below two pages, so that a split in two always fits.
+    /// Most entries of the insert log: a quarter of the room, so that half of a page's runs and all of its log fit
+    /// a page ([`Contents::halve`]). Few enough to be looked through by every search.
     const LOG: usize = {
-        let limit = (Self::ROOM - 512) / (2 * (Self::RUN + 4)) - 1;
-        if limit < 48 { limit } else { 48 }
+        let limit = Self::ROOM / 4 / Self::ENTRY;
+        if limit < 128 { limit } else { 128 }
     };
+    /// The log's room grows by so many entries (a cache line), of which the free ones, which are zero, lie lowest:
+    /// not every entry changes `upper`, which would be logged too.
+    const STEP: usize = {
+        let step = 64 / Self::ENTRY;
+        if step > 1 { step } else { 1 }
+    };
+    /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
+    /// again and again until the last byte is used.
+    const LEAST: usize = 8;
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::key::Entry;
 use crate::page::pd;
 use crate::store::Patch;
+use smallvec::SmallVec;
 
 impl<const W: usize> Leaf<'_, W> {
     /// Appends `e` to the packed region in place; None where that is not possible: it must be above
@@ -23,22 +24,31 @@ impl<const W: usize> Leaf<'_, W> {
         let head = &run.head;
         let slot = head.slots;
         let j = head.start + slot;
+        // Data of the last run ends the region, whatever order runs' data may have.
         if !head.holds(e.tie)
             || j >= usize::from(u16::MAX)
-            || run.entry(slot - 1) >= *e
-            || (0..self.log).any(|i| self.logged(i) > *e)
-            || (0..self.log).any(|i| self.logged(i) == *e)
+            || placed.data + head.bytes() != self.lower
         {
             return Ok(None);
         }
-        // Data of the last run ends the region, whatever order runs' data may have.
-        if placed.data + head.bytes() != self.lower {
-            return Ok(None);
+        // Residuals first: they come from the header alone, and mostly say no where the entry is not the highest.
+        let mut residuals = [0; W];
+        for ((r, c), &word) in residuals.iter_mut().zip(&head.words).zip(&e.key) {
+            match c.residual(j, word) {
+                Some(residual) => *r = residual,
+                None => return Ok(None),
+            }
         }
+        let Some(tid) = head.tid.residual(j, head.ordinal(e.tie)) else {
+            return Ok(None);
+        };
         let record = head.record();
         let from = slot * record;
         let lower = placed.data + (from + record).div_ceil(8);
-        if lower + (self.slots + 1).div_ceil(8) > self.upper {
+        if lower + (self.slots + 1).div_ceil(8) > self.upper
+            || run.entry(slot - 1) >= *e
+            || (0..self.log).any(|i| self.logged(i) >= *e)
+        {
             return Ok(None);
         }
         // The new record shares its first byte with the one before.
@@ -51,16 +61,10 @@ impl<const W: usize> Leaf<'_, W> {
         );
         let mut out = bits::Writer::new(record + 8);
         out.push(before, shared as u32);
-        for (c, &word) in head.words.iter().zip(&e.key) {
-            let Some(r) = c.residual(j, word) else {
-                return Ok(None);
-            };
+        for (c, &r) in head.words.iter().zip(&residuals) {
             out.push(r, c.width);
         }
-        let Some(r) = head.tid.residual(j, head.ordinal(e.tie)) else {
-            return Ok(None);
-        };
-        out.push(r, head.tid.width);
+        out.push(tid, head.tid.width);
         let mut patch = Patch::new();
         let header = Self::header(last);
         patch.put(header, &(slot as u16 + 1).to_le_bytes());
@@ -75,32 +79,31 @@ impl<const W: usize> Leaf<'_, W> {
         Ok(Some(patch))
     }
 
-    /// Adds `e` to the insert log; None if that is full. An entry that is here already gives an empty
-    /// patch.
-    ///
-    /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read.
-    pub fn try_log(&self, e: &Entry<W>) -> Result<Option<Patch>> {
-        if self.contains(e)? {
-            return Ok(Some(Patch::new()));
+    /// Adds `e`, which is not here yet, to the insert log; None if that is full or the tie is 0.
+    pub fn try_log(&self, e: &Entry<W>) -> Option<Patch> {
+        if e.tie == 0 {
+            return None;
         }
-        let kept = self.data_end() + self.slots.div_ceil(8);
-        if self.log >= Layout::<W>::LOG || kept + Layout::<W>::ENTRY > self.upper {
-            return Ok(None);
-        }
-        let at = self.upper - Layout::<W>::ENTRY;
-        let mut bytes = Vec::with_capacity(Layout::<W>::ENTRY);
-        for word in &e.key {
+        let mut bytes: SmallVec<[u8; 32]> = SmallVec::new();
+        for word in e.key.iter().chain([&e.tie]) {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        bytes.extend_from_slice(&e.tie.to_le_bytes());
         let mut patch = Patch::new();
-        patch.put(pd::UPPER, &(at as u16).to_le_bytes());
-        patch.put(
-            Layout::<W>::COUNTS + 6,
-            &(self.log as u16 + 1).to_le_bytes(),
-        );
+        let mut at = self.log_at(0);
+        if self.free == 0 {
+            let kept = self.data_end() + self.slots.div_ceil(8);
+            let room = self.upper.saturating_sub(kept) / Layout::<W>::ENTRY;
+            let step = Layout::<W>::STEP
+                .min(Layout::<W>::LOG.saturating_sub(self.log))
+                .min(room);
+            if step == 0 {
+                return None;
+            }
+            let upper = self.upper - step * Layout::<W>::ENTRY;
+            patch.put(pd::UPPER, &(upper as u16).to_le_bytes());
+        }
+        at -= Layout::<W>::ENTRY;
         patch.put(at, &bytes);
-        Ok(Some(patch))
+        Some(patch)
     }
 }

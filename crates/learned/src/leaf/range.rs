@@ -206,22 +206,13 @@ impl<const W: usize> Leaf<'_, W> {
         (out, at): (&mut Vec<Entry<W>>, usize),
         after: fn(&Entry<W>, &Entry<W>) -> bool,
     ) -> bool {
-        // Layout::LOG is at most this; open() checked the log's length.
-        let mut log = [Entry::MIN; 48];
-        let mut n = 0;
-        for e in (0..self.log).map(|i| self.logged(i)) {
-            if *from <= e
-                && e < *until
-                && let Some(to) = log.get_mut(n)
-            {
-                *to = e;
-                n += 1;
-            }
+        let mut log = self.logged_between(from, until);
+        if log.is_empty() {
+            return more;
         }
-        let log = log.get_mut(..n).unwrap_or_default();
         log.sort_unstable_by(|a, b| after(a, b).cmp(&after(b, a)));
         let mut packed = out.len() - at;
-        let total = packed + n;
+        let total = packed + log.len();
         out.resize(at + total, Entry::MIN);
         let all = out.get_mut(at..).unwrap_or_default();
         // From the back, so that nothing is overwritten before it moved.

@@ -2,30 +2,36 @@
 
 use super::contents::Contents;
 use super::{Layout, MAX_SLOTS};
-use crate::error::{Error, Result};
 use crate::key::Entry;
-use crate::page::NO_BLOCK;
 
 impl<const W: usize> Contents<W> {
     /// Splits by encoded size; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
-    /// percent full and the other takes what is to come. Both parts fit a page if the
-    /// contents were a page's before the insert. The left part keeps the low fence, the right one the high fence;
-    /// both get the flags and the right link as they are.
-    ///
-    /// # Errors
-    /// [`Error::Corrupted`] where there are fewer than two slots, which no full page has.
-    pub fn split(mut self, inserted: &Entry<W>, fill: u8) -> Result<(Self, Self)> {
+    /// percent full and the other takes what is to come. The left part keeps the low fence, the right one the high
+    /// fence; both get the flags and the right link as they are. None where two pages do not hold it all, as may be after
+    /// a long log was merged ([`Self::halve`] then), or where there are fewer than two slots.
+    pub fn split(mut self, inserted: &Entry<W>, fill: u8) -> Option<(Self, Self)> {
         if !self.log.is_empty() {
             self.merge(None);
         }
+        let at = self.split_slot(inserted, fill)?;
+        Some(self.cut(at))
+    }
+
+    /// Splits in the middle by encoded size, runs cut as they are, the log's entries shared out as they are: a page's
+    /// contents always come apart like this. None where there are fewer than two slots.
+    pub fn halve(self) -> Option<(Self, Self)> {
         let slots = self.slots();
         if slots < 2 {
-            return Err(Error::corrupted(
-                NO_BLOCK,
-                "a leaf to be split has fewer than two slots",
-            ));
+            return None;
         }
-        let at = self.split_slot(inserted, fill, slots);
+        let at = first_true(1, slots - 1, |at| {
+            self.left_bytes(at) >= self.right_bytes(at)
+        });
+        Some(self.cut(at))
+    }
+
+    /// The slots before `at` and the others, for `0 < at < slots`.
+    fn cut(mut self, at: usize) -> (Self, Self) {
         let (mut left, mut right) = (
             Self::empty(self.low, self.high),
             Self::empty(self.low, self.high),
@@ -55,11 +61,16 @@ impl<const W: usize> Contents<W> {
             left.high = fence;
             right.low = fence;
         }
-        Ok((left, right))
+        (left.log, right.log) = self.log.iter().partition(|e| **e < right.low);
+        (left, right)
     }
 
-    /// The slot that starts the right part, in `1..slots`.
-    fn split_slot(&self, inserted: &Entry<W>, fill: u8, slots: usize) -> usize {
+    /// The slot that starts the right part, in `1..slots`; None where one part or the other never fits.
+    fn split_slot(&self, inserted: &Entry<W>, fill: u8) -> Option<usize> {
+        let slots = self.slots();
+        if slots < 2 {
+            return None;
+        }
         let fits = |bytes: usize, slots: usize| bytes <= Layout::<W>::ROOM && slots <= MAX_SLOTS;
         // Left parts grow and right parts shrink with the slot: bisect over the three conditions.
         let left_fits = |at: usize| fits(self.left_bytes(at), at);
@@ -81,7 +92,8 @@ impl<const W: usize> Contents<W> {
                 self.left_bytes(at) >= self.right_bytes(at)
             })
         };
-        at.clamp(lowest, highest)
+        let at = at.clamp(lowest, highest);
+        (left_fits(at) && right_fits(at)).then_some(at)
     }
 
     /// Slots below `e`.

@@ -91,6 +91,12 @@ impl<const W: usize> Leaf<'_, W> {
         if !entries.is_sorted_by(|a, b| a < b) {
             return Err(self.fault("entries are out of order"));
         }
+        let free = self.page.get(self.upper..self.log_at(0));
+        if free.is_none_or(|free| free.iter().any(|&b| b != 0))
+            || (0..self.log).any(|i| self.logged(i).tie == 0)
+        {
+            return Err(self.fault("the insert log has free places that are not, or in its midst"));
+        }
         let mut log: Vec<_> = (0..self.log).map(|i| self.logged(i)).collect();
         log.sort_unstable();
         if !log.is_sorted_by(|a, b| a < b) {

@@ -14,7 +14,10 @@ pub struct Leaf<'a, const W: usize> {
     pub(super) runs: usize,
     pub(super) slots: usize,
     pub(super) dead: usize,
+    /// Entries of the log.
     pub(super) log: usize,
+    /// Free places of the log, below them.
+    pub(super) free: usize,
     pub(super) lower: usize,
     pub(super) upper: usize,
 }
@@ -28,6 +31,9 @@ pub fn data_span<const W: usize>(page: &Page) -> (u16, u16) {
         .wrapping_add(Layout::<W>::DIRECTORY as u16);
     (begin, page::u16_at(page, page::pd::LOWER))
 }
+
+/// Entries found in the log: mostly none or one.
+pub(super) type Found<const W: usize> = smallvec::SmallVec<[Entry<W>; 4]>;
 
 /// A run of the page, and the number of slots before it.
 #[derive(Debug, Clone, Copy)]
@@ -56,13 +62,15 @@ impl<'a, const W: usize> Leaf<'a, W> {
         let (lower, upper) = page::hole(page, block)?;
         let counts = page::u64_at(page, Layout::<W>::COUNTS);
         let field = |i: u32| (counts >> (16 * i) & 0xFFFF) as usize;
-        let leaf = Self {
+        let log = SPECIAL.saturating_sub(upper) / Layout::<W>::ENTRY;
+        let mut leaf = Self {
             page,
             block,
             runs: field(0),
             slots: field(1),
             dead: field(2),
-            log: field(3),
+            log,
+            free: 0,
             lower,
             upper,
         };
@@ -75,7 +83,11 @@ impl<'a, const W: usize> Leaf<'a, W> {
             && leaf.runs <= leaf.slots
             && (leaf.runs == 0) == (leaf.slots == 0)
             && leaf.log <= Layout::<W>::LOG
-            && upper + leaf.log * Layout::<W>::ENTRY == SPECIAL;
+            && upper + log * Layout::<W>::ENTRY == SPECIAL;
+        if log > 0 {
+            leaf.free = leaf.free_places();
+            leaf.log -= leaf.free;
+        }
         if sane {
             Ok(leaf)
         } else {
@@ -234,10 +246,43 @@ impl<'a, const W: usize> Leaf<'a, W> {
             .sum()
     }
 
+    /// Free places of the log: the lowest, whose ties are 0.
+    #[inline]
+    fn free_places(&self) -> usize {
+        let tie = |i| page::u64_at(self.page, self.upper + i * Layout::<W>::ENTRY + 8 * W);
+        let most = (Layout::<W>::STEP - 1).min(self.log);
+        (0..most).take_while(|&i| tie(i) == 0).count()
+    }
+
+    /// Where entry `i` of the log is.
+    #[inline(always)]
+    pub(super) fn log_at(&self, i: usize) -> usize {
+        self.upper + (self.free + i) * Layout::<W>::ENTRY
+    }
+
     /// Entry `i` of the log, newest first.
     #[inline(always)]
     pub(super) fn logged(&self, i: usize) -> Entry<W> {
-        entry_at(self.page, self.upper + i * Layout::<W>::ENTRY)
+        entry_at(self.page, self.log_at(i))
+    }
+
+    /// The log's entries with `from <= e < until`, in no order.
+    #[inline(always)]
+    pub(super) fn logged_between(&self, from: &Entry<W>, until: &Entry<W>) -> Found<W> {
+        let mut found = Found::new();
+        let first = |e: &Entry<W>| e.key.first().copied().unwrap_or(0);
+        let (low, high) = (first(from), first(until));
+        for i in 0..self.log {
+            // The first word alone mostly tells.
+            let word = page::u64_at(self.page, self.log_at(i));
+            if low <= word && word <= high {
+                let e = self.logged(i);
+                if *from <= e && e < *until {
+                    found.push(e);
+                }
+            }
+        }
+        found
     }
 
     /// Whether `e` is a live entry of this leaf.

@@ -4,7 +4,7 @@ use super::Tree;
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
-use crate::leaf::Leaf;
+use crate::leaf::{Added, Leaf};
 use crate::page::{Block, INCOMPLETE_SPLIT};
 use crate::store::{Change, Guard, Store};
 
@@ -51,27 +51,23 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let mut leaf = leaf;
         self.store.inserting(&leaf)?;
         let view = Leaf::<W>::open(&leaf, block)?;
-        let (change, how) = if let Some(patch) = view.try_append(&entry)? {
-            (Change::Patch(patch), How::Appended)
-        } else if let Some(patch) = view.try_log(&entry)? {
-            (Change::Patch(patch), How::Logged)
-        } else {
-            let mut contents = view.contents()?;
-            contents.insert(entry)?;
-            match contents.to_page() {
-                Some(page) => (Change::between(&leaf, page), How::Merged),
-                None => {
-                    let (left, right) = contents.split(&entry, fill)?;
-                    let right = self.split_leaf(&mut leaf, left, right)?;
-                    self.complete_or_retry(leaf)?;
-                    let how = How::Split(right);
-                    return Ok(Inserted { block, how });
-                }
+        let (change, how) = match view.add(&entry, fill)? {
+            Added::Appended(patch) => (Change::Patch(patch), How::Appended),
+            Added::Logged(patch) => (Change::Patch(patch), How::Logged),
+            Added::Merged(page) => (Change::between(&leaf, page), How::Merged),
+            Added::Split(left, right) => {
+                let right = self.split_leaf(&mut leaf, left, right)?;
+                self.complete_or_retry(leaf)?;
+                let how = How::Split(right);
+                return Ok(Inserted { block, how });
+            }
+            Added::Halved(left, right) => {
+                self.split_leaf(&mut leaf, left, right)?;
+                self.complete_or_retry(leaf)?;
+                return self.insert(entry, fill);
             }
         };
-        if !matches!(&change, Change::Patch(patch) if patch.is_empty()) {
-            self.store.commit(&mut [(&mut leaf, change)])?;
-        }
+        self.store.commit(&mut [(&mut leaf, change)])?;
         Ok(Inserted { block, how })
     }
 

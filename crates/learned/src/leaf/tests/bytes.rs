@@ -26,6 +26,7 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
         let _ = leaf.backward(e, &until, limit, &mut out);
         let _ = leaf.try_append(e);
         let _ = leaf.try_log(e);
+        let _ = leaf.add(e, 90);
     }
     let mut out = Vec::new();
     let _ = leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out);
@@ -33,10 +34,10 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
     if let Ok(contents) = leaf.contents() {
         let _ = (contents.live(), contents.entries(), contents.to_page());
         let mut c = contents.clone();
-        if c.insert(probe[0]).is_ok() {
-            let _ = c.to_page();
-            let _ = c.split(&probe[0], 90);
-        }
+        c.insert(probe[0]);
+        let _ = c.to_page();
+        let _ = c.split(&probe[0], 90);
+        let _ = contents.clone().halve();
         let mut c = contents.clone();
         let _ = c.remove(&mut |tie| tie % 3 == 0);
         let _ = c.to_page();
@@ -53,7 +54,7 @@ fn damage<const W: usize>(shape: &str, seed: u64) {
         remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
-        if let Some(patch) = open::<W>(&page).try_log(&Entry::new([i; W], i)).unwrap() {
+        if let Some(patch) = open::<W>(&page).try_log(&Entry::new([i; W], i)) {
             patch.apply(&mut page);
         }
     }

@@ -111,27 +111,26 @@ fn inserts() {
             for e in all {
                 let at = pages.partition_point(|p| open::<1>(p).low() <= *e) - 1;
                 let page = &mut pages[at];
-                let leaf = open::<1>(page);
-                let (kind, patch) = match leaf.try_append(e).unwrap() {
-                    Some(patch) => (0, Some(patch)),
-                    None => (1, leaf.try_log(e).unwrap()),
-                };
-                if let Some(patch) = patch {
-                    counts[kind] += 1;
-                    patched += patch.len();
-                    patch.apply(page);
-                    continue;
-                }
-                let mut c = leaf.contents().unwrap();
-                c.insert(*e).unwrap();
-                if let Some(new) = c.to_page() {
-                    counts[2] += 1;
-                    *page = new;
-                } else {
-                    counts[3] += 1;
-                    let (left, right) = c.split(e, 90).unwrap();
-                    *page = left.to_page().unwrap();
-                    pages.insert(at + 1, right.to_page().unwrap());
+                match open::<1>(page).add(e, 90).unwrap() {
+                    Added::Appended(patch) => {
+                        counts[0] += 1;
+                        patched += patch.len();
+                        patch.apply(page);
+                    }
+                    Added::Logged(patch) => {
+                        counts[1] += 1;
+                        patched += patch.len();
+                        patch.apply(page);
+                    }
+                    Added::Merged(new) => {
+                        counts[2] += 1;
+                        *page = new;
+                    }
+                    Added::Split(left, right) | Added::Halved(left, right) => {
+                        counts[3] += 1;
+                        *page = left.to_page().unwrap();
+                        pages.insert(at + 1, right.to_page().unwrap());
+                    }
                 }
             }
             let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
@@ -237,7 +236,7 @@ fn merging() {
         let e = late.pop().unwrap();
         let mut logged = 0;
         for e in &late {
-            if let Some(patch) = open::<1>(&page).try_log(e).unwrap() {
+            if let Some(patch) = open::<1>(&page).try_log(e) {
                 patch.apply(&mut page);
                 logged += 1;
             }
@@ -247,7 +246,7 @@ fn merging() {
         });
         let merge = best(300, 1, || {
             let mut c = open::<1>(black_box(&page)).contents().unwrap();
-            c.insert(e).unwrap();
+            c.insert(e);
             black_box(c.to_page());
         });
         let vacuum = best(300, 1, || {
@@ -261,7 +260,7 @@ fn merging() {
             assert_eq!(n, all.len() + logged);
         });
         let mut c = open::<1>(&page).contents().unwrap();
-        c.insert(e).unwrap();
+        c.insert(e);
         println!(
             "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} to {} runs), vacuum {:.1} us",
             contents / 1e3,
@@ -289,14 +288,14 @@ fn logged() {
         loop {
             let key = all[0].key[0] + rng.below(all[959].key[0] - all[0].key[0]);
             let e = Entry::new([key], heap(rng.below(10_000_000), 226));
-            if let Some(patch) = open::<1>(&page).try_log(&e).unwrap() {
+            if let Some(patch) = open::<1>(&page).try_log(&e) {
                 logs += 1;
                 plain += patch.len() + 4 * patch.spans().count();
                 patch.apply(&mut page);
                 continue;
             }
             let mut c = open::<1>(&page).contents().unwrap();
-            c.insert(e).unwrap();
+            c.insert(e);
             let Some(new) = c.to_page() else { break };
             merges += 1;
             let leaf = open::<1>(&new);

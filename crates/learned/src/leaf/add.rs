@@ -1,0 +1,52 @@
+//! What adding an entry to a leaf comes to.
+
+use super::contents::Contents;
+use super::view::Leaf;
+use crate::error::Result;
+use crate::key::Entry;
+use crate::page::Page;
+use crate::store::Patch;
+
+/// How a leaf takes a new entry, cheapest first.
+#[derive(Debug)]
+pub enum Added<const W: usize> {
+    /// In place, at the end of the packed region.
+    Appended(Patch),
+    /// Into the insert log.
+    Logged(Patch),
+    /// The page with its log merged into the runs.
+    Merged(Box<Page>),
+    /// Likewise as two pages.
+    Split(Contents<W>, Contents<W>),
+    /// Two halves of the page, without the entry yet: what a merge of its log would give fills more than two pages.
+    Halved(Contents<W>, Contents<W>),
+}
+
+impl<const W: usize> Leaf<'_, W> {
+    /// Adds an entry that the leaf covers and does not have. Splits leave the fuller page `fill` percent full.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupted`] where a run cannot be read, or where the page claims to be full of nothing.
+    pub fn add(&self, e: &Entry<W>, fill: u8) -> Result<Added<W>> {
+        if let Some(patch) = self.try_append(e)? {
+            return Ok(Added::Appended(patch));
+        }
+        if let Some(patch) = self.try_log(e) {
+            return Ok(Added::Logged(patch));
+        }
+        let mut contents = self.contents()?;
+        contents.insert(*e);
+        let page = contents.to_page();
+        let split = page.is_none() || contents.is_tight();
+        if split && let Some((left, right)) = contents.split(e, fill) {
+            return Ok(Added::Split(left, right));
+        }
+        if let Some(page) = page {
+            return Ok(Added::Merged(page));
+        }
+        match self.contents()?.halve() {
+            Some((left, right)) => Ok(Added::Halved(left, right)),
+            None => Err(self.fault("full with fewer than two slots")),
+        }
+    }
+}
