@@ -118,7 +118,7 @@ fn a_sliding_window_does_not_grow() {
         let mut set = Set::new();
         let mut sizes = Vec::new();
         for round in 0..120 {
-            let tree = tree::<WORDS>(&mem, None);
+            let tree = tree::<WORDS>(&mem, None).with_inner_limit(8);
             for i in 0..400 {
                 let mut new = pattern.entry::<WORDS>(round * 400 + i, &mut rng);
                 new.tie = tie_of((round * 400 + i) as u32, 1);
@@ -128,7 +128,9 @@ fn a_sliding_window_does_not_grow() {
             }
             let count = window.len().saturating_sub(2000);
             let old: HashSet<u64> = window.drain(..count).collect();
-            vacuum(&mem, &mut set, |entry| old.contains(&entry.tie));
+            set.retain(|entry| !old.contains(&entry.tie));
+            tree.vacuum(&mut |tie| old.contains(&tie), true).unwrap();
+            check(&mem, &set);
             sizes.push(mem.blocks().unwrap());
         }
         let (early, late) = (sizes[59], sizes[119]);
@@ -323,7 +325,7 @@ fn place(mem: &Mem, block: Block) -> (Entry<WORDS>, Entry<WORDS>, Block) {
     (low, high, block)
 }
 
-/// Removes most entries of a leaf.
+/// Leaves no more than five entries in a leaf.
 fn thin_out(mem: &Mem, block: Block) {
     let mut page = mem.write(block).unwrap();
     let leaf = Leaf::<WORDS>::open(&page, block).unwrap();
@@ -332,9 +334,10 @@ fn thin_out(mem: &Mem, block: Block) {
         left -= 1;
         left < 0
     };
-    let (contents, _) = leaf.without(&mut dead).unwrap().unwrap();
-    let image = Change::Image(contents.to_page().unwrap());
-    mem.commit(&mut [(&mut page, image)]).unwrap();
+    if let Some((contents, _)) = leaf.without(&mut dead).unwrap() {
+        let image = Change::Image(contents.to_page().unwrap());
+        mem.commit(&mut [(&mut page, image)]).unwrap();
+    }
 }
 
 /// A scan may come to a leaf after VACUUM has, and before it is merged away: what it copies would be out of
@@ -559,5 +562,5 @@ fn a_model_goes_stale_in_a_sliding_window() {
     while check(&mem, &set).leaves > 1 {
         vacuum(&mem, &mut set, |_| true);
     }
-    assert_eq!(trained(&set).model_pages, 0);
+    assert_eq!(trained(&set).model_leaves, 1);
 }
