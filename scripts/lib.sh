@@ -8,6 +8,8 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 AM=${AM:-learned}
+# Who writes the records of the access method.
+RESOURCE_MANAGER=$([ "$AM" = btree ] && echo btree || echo generic)
 WORK=${OMENDB_WORK:-/var/tmp/omendb-$(id -un)}
 if [ -z "${PG_CONFIG:-}" ]; then
     PG_CONFIG=/usr/lib/postgresql/${PGVER:-none}/bin/pg_config
@@ -44,10 +46,31 @@ start_server() {
     use_server "$1"
 }
 
-# As start_server, with a new server and an empty log.
+# As start_server, with a new server and an empty log. REPLICA=yes: and with a streaming standby NAME-replica, which checks each record it
+# replays against page images (see tests/replay.sh).
 fresh_server() {
     "$ROOT/scripts/server.sh" remove "$1"
-    start_server "$@"
+    if [ -z "${REPLICA:-}" ]; then
+        start_server "$@"
+        return
+    fi
+    # shellcheck source=../tests/replica.sh
+    . "$ROOT/tests/replica.sh"
+    start_server "$@" "wal_consistency_checking=$RESOURCE_MANAGER" wal_compression=on max_wal_size=2GB wal_keep_size=1GB
+    start_replica "$1" "$1-replica" "${@:2}" "$(from_primary "$1")"
+    use_server "$1"
+}
+
+# A copy below DIR of the installed server, to change; PG_CONFIG and BINDIR become the copy's. It finds its files by its own place.
+copy_installation() {
+    local directory
+    make_dir "$1"
+    for directory in "$BINDIR" "$("$PG_CONFIG" --pkglibdir)" "$("$PG_CONFIG" --sharedir)"; do
+        [ -e "$1$directory" ] || (cd / && cp -a --parents ".$directory" "$1")
+    done
+    chmod -R a+rX "$1"
+    PG_CONFIG=$1$PG_CONFIG BINDIR=$1$BINDIR
+    export PG_CONFIG
 }
 
 # A new database with the extension, or, for AM=btree, with stand-ins for its functions.

@@ -4,7 +4,6 @@
 # shellcheck source=load.sh
 . "$(dirname "${BASH_SOURCE[0]}")/load.sh"
 ROUNDS=${ROUNDS:-6} SECONDS_EACH=${SECONDS_EACH:-4} CLIENTS=${CLIENTS:-6}
-consistency=$([ "$AM" = btree ] && echo btree || echo generic)
 base=(fsync=off autovacuum=off)
 
 fresh_server crash "${base[@]}"
@@ -15,8 +14,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
     # written soon and WAL late.
     case $((round % 5)) in
         1) settings=() ;;
-        2) settings=("wal_consistency_checking=$consistency") ;;
-        3) settings=(full_page_writes=off "wal_consistency_checking=$consistency") ;;
+        2) settings=("wal_consistency_checking=$RESOURCE_MANAGER") ;;
+        3) settings=(full_page_writes=off "wal_consistency_checking=$RESOURCE_MANAGER") ;;
         0) settings=(shared_buffers=1MB wal_buffers=8MB synchronous_commit=off wal_writer_delay=10s full_page_writes=off) ;;
         4) settings=(max_wal_size=32MB min_wal_size=32MB full_page_writes=off) ;;
     esac

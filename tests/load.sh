@@ -24,6 +24,8 @@ SQL
     echo "INSERT INTO load SELECT nextval('load_ids') * 100, clock_timestamp(), 'b' FROM generate_series(1, 200);" > batch.sql
     printf '%s\n' '\set k random(0, 10000000000)' "INSERT INTO load SELECT :k::int8 + i * i * 977, timestamptz '2024-01-01' + :k * interval '1 ms', 'c' FROM generate_series(0, 9) i;" \
         'INSERT INTO load_unlogged VALUES (:k);' > spread.sql
+    # A thousand devices, each with ascending keys of its own.
+    printf '%s\n' '\set d random(0, 999)' "INSERT INTO load SELECT (1000 + (:d + i) % 1000)::int8 * 100000000000 + nextval('load_ids'), clock_timestamp(), 'v' FROM generate_series(1, 20) i;" > devices.sql
     echo "INSERT INTO load SELECT CASE WHEN i % 5 > 0 THEN 12345 END, CASE WHEN i % 5 > 0 THEN timestamptz '2024-02-02' END, 'd' FROM generate_series(1, 20) i;" > equal.sql
     printf '%s\n' '\set k random(0, 10000000000)' "UPDATE load SET k = k + 7, ts = ts + interval '1 hour' WHERE ctid = ANY (ARRAY(SELECT ctid FROM load
         WHERE k >= :k ORDER BY k LIMIT 20 FOR UPDATE SKIP LOCKED));" > update.sql
@@ -44,8 +46,8 @@ SQL
 
 # All writers with CLIENTS clients for SECONDS seconds, in the background; its log goes to $SCRIPTS/NAME.log.
 start_load() {
-    pgbench -n -c "$2" -j 2 -T "$3" --max-tries=20 -f "$SCRIPTS/append.sql@20" -f "$SCRIPTS/batch.sql@5" -f "$SCRIPTS/spread.sql@20" -f "$SCRIPTS/equal.sql@2" \
-        -f "$SCRIPTS/update.sql@15" -f "$SCRIPTS/delete.sql@5" -f "$SCRIPTS/expire.sql@5" -f "$SCRIPTS/rollback.sql@3" > "$SCRIPTS/$1.log" 2>&1 &
+    pgbench -n -c "$2" -j 2 -T "$3" --max-tries=20 -f "$SCRIPTS/append.sql@20" -f "$SCRIPTS/batch.sql@5" -f "$SCRIPTS/spread.sql@20" -f "$SCRIPTS/devices.sql@10" \
+        -f "$SCRIPTS/equal.sql@2" -f "$SCRIPTS/update.sql@15" -f "$SCRIPTS/delete.sql@5" -f "$SCRIPTS/expire.sql@5" -f "$SCRIPTS/rollback.sql@3" > "$SCRIPTS/$1.log" 2>&1 &
     LOADS+=($!)
 }
 

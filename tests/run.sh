@@ -4,13 +4,19 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 mkdir -p "$WORK/logs"
 passed=0 failed=0
-for name in ${TESTS:-regress differential crash damage standby concurrency}; do
+for name in ${TESTS:-regress differential crash kill damage standby bare concurrency}; do
     printf '%-14s ' "$name"
     began=$SECONDS
-    if "$ROOT/tests/$name.sh" > "$WORK/logs/$name.log" 2>&1; then result=ok passed=$((passed + 1)); else result=FAIL failed=$((failed + 1)); fi
+    # These are followed by a standby, which has the same pages at the end.
+    case $name in differential | concurrency) replica=yes ;; *) replica= ;; esac
+    result=ok
+    {
+        REPLICA=$replica "$ROOT/tests/$name.sh" && if [ -n "$replica" ]; then "$ROOT/tests/replay.sh" "$name"; fi
+    } > "$WORK/logs/$name.log" 2>&1 || result=FAIL
+    if [ $result = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     printf '%-4s %4d s\n' $result $((SECONDS - began))
     if [ $result = FAIL ]; then tail -n "${TAIL:-60}" "$WORK/logs/$name.log" | sed 's/^/    /'; fi
-    "$ROOT/scripts/server.sh" stop "$name" || true
+    for server in "$name-replica" "$name"; do "$ROOT/scripts/server.sh" stop "$server" || true; done
 done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -22,7 +22,9 @@ unsafe extern "C-unwind" {
 
     /// Marks a pinned and exclusively locked buffer as changed.
     pub fn MarkBufferDirty(buffer: pg_sys::Buffer);
-    /// Adds a page to the record being made (access/xloginsert.h).
+    /// Begins a record (access/xloginsert.h).
+    pub fn XLogBeginInsert();
+    /// Adds a page to the record.
     pub fn XLogRegisterBuffer(id: u8, buffer: pg_sys::Buffer, flags: u8);
     /// Adds data for a registered page. The length is a `uint32` from 16 on, an `int` before.
     pub fn XLogRegisterBufData(id: u8, data: *mut u8, len: u32);

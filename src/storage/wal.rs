@@ -4,42 +4,39 @@
 //! `{ offset u16, length u16, bytes }` and then zeroes the hole. `GenericXLogFinish` finds the list by
 //! comparing pages byte by byte; we know what changes.
 //!
-//! Whatever could fail is done before the critical section: the lists are assembled in one buffer,
-//! checked, and then both logged and applied, so that primary and replay do the same. Inside,
-//! nothing allocates, panics or raises an error.
+//! A [`Patch`](learned::store::Patch) is such a list, and is both applied and logged, so that primary and replay do the same.
+//! Whatever could fail is checked before the critical section. Inside, nothing allocates, panics or raises an error.
 
 use learned::page::{PAGE_SIZE, Page, SPECIAL, head, pd};
 use learned::store::{Change, Guard, MAX_CHANGES};
 use pgrx::pg_sys;
-use smallvec::SmallVec;
 
 use super::buffers::{Relation, Write};
 use crate::pg::ffi;
 
-/// A patch of more bytes is logged as an image.
-const MAX_PATCH: usize = PAGE_SIZE / 2;
+/// A longer list is logged as an image.
+const MAX_LIST: usize = PAGE_SIZE / 2;
 /// Offset and length before the bytes of each span.
 const SPAN: usize = 4;
-/// The header fields that each list ends with where they change, lower and upper: redo zeroes the hole between them.
-const FIELDS: std::ops::Range<usize> = pd::LOWER..pd::SPECIAL;
-
-/// The lists of a record; those of an insert need no allocation.
-type Bytes = SmallVec<[u8; 256]>;
 
 /// One page's change, checked and ready to be applied.
 #[derive(Clone, Copy)]
-struct Staged {
+struct Staged<'a> {
     buffer: pg_sys::Buffer,
     page: *mut u8,
-    /// The bytes are the page from `pd::FLAGS` on; else a list of spans.
-    whole: bool,
+    what: What<'a>,
     /// Logged as an image.
     image: bool,
-    /// Where in the record's buffer the bytes are.
-    from: usize,
-    to: usize,
     /// Ranges to be zeroed after the bytes were applied.
     zero: [(usize, usize); 2],
+}
+
+#[derive(Clone, Copy)]
+enum What<'a> {
+    /// The page from `pd::FLAGS` on.
+    Page(&'a Page),
+    /// A list of spans, as redo reads it.
+    List(&'a [u8]),
 }
 
 /// Applies the changes and logs them as one record.
@@ -48,11 +45,13 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
     if changes.len() > MAX_CHANGES {
         refuse(store, "too many pages in one record");
     }
-    let mut bytes = Bytes::with_capacity(changes.iter().map(|(_, c)| capacity(c)).sum());
+    if changes.is_empty() {
+        return;
+    }
     let mut staged = [None; MAX_CHANGES];
     for (i, (write, change)) in changes.iter_mut().enumerate() {
         let (before, rest) = staged.split_at_mut(i);
-        match stage(write, change, &mut bytes) {
+        match stage(write, change) {
             Ok(s) if before.iter().flatten().any(|t: &Staged| t.page == s.page) => {
                 refuse(store, "one page twice in a record")
             }
@@ -60,27 +59,21 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
             Err(why) => refuse(store, &format!("block {}: {why}", write.block())),
         }
     }
-    if changes.is_empty() {
-        return;
-    }
     let logged = store.logged();
-    if logged {
-        // SAFETY: may raise an error (in recovery), and is the last call that may.
-        unsafe { pg_sys::XLogBeginInsert() };
-    }
 
     ffi::start_crit_section();
     // SAFETY: each page is pinned and exclusively locked by a guard that the caller has lent us
-    // for writing; stage() checked every range against the page and made `bytes`, which stays in
-    // place until XLogInsert has read it.
+    // for writing; stage() checked every range against the page, and what it refers to is the
+    // caller's and stays in place until XLogInsert has read it.
     unsafe {
         for s in staged.iter().flatten() {
-            s.apply(&bytes);
+            s.apply();
             ffi::MarkBufferDirty(s.buffer);
         }
         if logged {
+            ffi::XLogBeginInsert();
             for (id, s) in (0u8..).zip(staged.iter().flatten()) {
-                s.register(id, &bytes);
+                s.register(id);
             }
             let lsn = ffi::XLogInsert(pg_sys::RmgrIds::RM_GENERIC_ID as u8, 0);
             for s in staged.iter().flatten() {
@@ -91,27 +84,31 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
     ffi::end_crit_section();
 }
 
-impl Staged {
+impl Staged<'_> {
     /// Does to the page what redo would do.
     ///
     /// # Safety
-    /// `bytes` is what [`stage`] filled, and the page is still exclusively locked.
-    unsafe fn apply(&self, bytes: &[u8]) {
-        let mut from = bytes.as_ptr().wrapping_add(self.from);
-        let end = bytes.as_ptr().wrapping_add(self.to);
-        // SAFETY: stage() made `from..to` either a page less its first bytes or a sequence of
-        // whole spans that lie within the page, and the ranges to zero lie within the page.
+    /// As [`stage`] made it, and the page is still exclusively locked.
+    unsafe fn apply(&self) {
+        // SAFETY: stage() made sure that the list is a sequence of whole spans that lie within
+        // the page, and that the ranges to zero do.
         unsafe {
-            if self.whole {
-                let to = self.page.add(pd::FLAGS);
-                from.copy_to_nonoverlapping(to, PAGE_SIZE - pd::FLAGS);
-            } else {
-                while from < end {
-                    let at = usize::from(from.cast::<u16>().read_unaligned());
-                    let len = usize::from(from.add(2).cast::<u16>().read_unaligned());
-                    from.add(SPAN)
-                        .copy_to_nonoverlapping(self.page.add(at), len);
-                    from = from.add(SPAN + len);
+            match self.what {
+                What::Page(from) => {
+                    let to = self.page.add(pd::FLAGS);
+                    let from = from.as_ptr().add(pd::FLAGS);
+                    from.copy_to_nonoverlapping(to, PAGE_SIZE - pd::FLAGS);
+                }
+                What::List(list) => {
+                    let mut from = list.as_ptr();
+                    let end = from.add(list.len());
+                    while from < end {
+                        let at = usize::from(from.cast::<u16>().read_unaligned());
+                        let len = usize::from(from.add(2).cast::<u16>().read_unaligned());
+                        from = from.add(SPAN);
+                        from.copy_to_nonoverlapping(self.page.add(at), len);
+                        from = from.add(len);
+                    }
                 }
             }
             for (start, end) in self.zero {
@@ -124,7 +121,7 @@ impl Staged {
     ///
     /// # Safety
     /// As for [`Staged::apply`]; between XLogBeginInsert and XLogInsert.
-    unsafe fn register(&self, id: u8, bytes: &[u8]) {
+    unsafe fn register(&self, id: u8) {
         let flags = if self.image {
             pg_sys::REGBUF_STANDARD | pg_sys::REGBUF_FORCE_IMAGE
         } else {
@@ -133,34 +130,26 @@ impl Staged {
         // SAFETY: the buffer is pinned, locked and dirty, and the bytes stay until XLogInsert.
         unsafe {
             ffi::XLogRegisterBuffer(id, self.buffer, flags as u8);
-            if !self.image {
-                let list = bytes.as_ptr().add(self.from).cast_mut();
-                ffi::XLogRegisterBufData(id, list, (self.to - self.from) as u32);
+            if let What::List(list) = self.what
+                && !self.image
+            {
+                ffi::XLogRegisterBufData(id, list.as_ptr().cast_mut(), list.len() as u32);
             }
         }
     }
 }
 
-/// Bytes that a change can take in the record's buffer.
-fn capacity(change: &Change) -> usize {
-    match change {
-        Change::Image(_) => PAGE_SIZE,
-        Change::Patch(patch) => patch.len() + SPAN * (patch.spans().count() + 1) + FIELDS.len(),
-    }
-}
-
-/// Assembles and checks one page's change.
-fn stage(write: &mut Write, change: &Change, bytes: &mut Bytes) -> Result<Staged, &'static str> {
-    let from = bytes.len();
-    let (whole, image, zero) = match change {
+/// Checks one page's change.
+fn stage<'a>(write: &mut Write, change: &'a Change) -> Result<Staged<'a>, &'static str> {
+    let (what, image, zero) = match change {
         Change::Image(page) => {
             let hole = hole(header(page)).ok_or("image with a bad header")?;
-            bytes.extend_from_slice(&page[pd::FLAGS..]);
-            (true, true, [hole, (0, 0)])
+            (What::Page(page), true, [hole, (0, 0)])
         }
         Change::Patch(patch) => {
             let mut header = *header(write);
             let old = hole(&header).ok_or("patch of a page with a bad header")?;
+            let mut bytes = 0;
             for (at, span) in patch.spans() {
                 if at < pd::FLAGS || span.is_empty() || at + span.len() > PAGE_SIZE {
                     return Err("patch outside the page");
@@ -168,20 +157,13 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Bytes) -> Result<Staged
                 for (to, from) in header.iter_mut().skip(at).zip(span) {
                     *to = *from;
                 }
-                // The list's end says those anyway.
-                if at < FIELDS.start || FIELDS.end < at + span.len() {
-                    push(bytes, at, span);
-                }
+                bytes += SPAN + span.len();
+            }
+            let list = patch.list();
+            if list.len() != bytes {
+                return Err("patch of a broken list");
             }
             let new = hole(&header).ok_or("patch leaves a bad header")?;
-            let before = self::header(write);
-            let changed = |at: &usize| header[*at] != before[*at];
-            if let (Some(first), Some(last)) = (
-                FIELDS.clone().find(changed),
-                FIELDS.clone().rev().find(changed),
-            ) {
-                push(bytes, first, &header[first..=last]);
-            }
             // The old hole is zero already. What else of the new one needs zeroing, as redo does?
             let (lower, upper) = new;
             let touched = patch
@@ -192,25 +174,16 @@ fn stage(write: &mut Write, change: &Change, bytes: &mut Bytes) -> Result<Staged
             } else {
                 [(lower, old.0.max(lower)), (old.1.min(upper), upper)]
             };
-            (false, patch.len() > MAX_PATCH, zero)
+            (What::List(list), list.len() > MAX_LIST, zero)
         }
     };
     Ok(Staged {
         buffer: write.buffer(),
         page: write.page_mut(),
-        whole,
+        what,
         image,
-        from,
-        to: bytes.len(),
         zero,
     })
-}
-
-/// Appends a span to a list.
-fn push(bytes: &mut Bytes, at: usize, span: &[u8]) {
-    bytes.extend_from_slice(&(at as u16).to_ne_bytes());
-    bytes.extend_from_slice(&(span.len() as u16).to_ne_bytes());
-    bytes.extend_from_slice(span);
 }
 
 /// PostgreSQL's header of a page.

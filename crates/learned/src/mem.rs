@@ -2,6 +2,8 @@
 //! boundary can be rebuilt, applies patches as PostgreSQL's generic redo does, blocks threads on
 //! page locks, and notes every breach of the rules for locks and records.
 
+mod schedule;
+
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,8 +17,13 @@ use crate::page::{
 use crate::store::{Change, Guard, MAX_CHANGES, Patch, Store, zero_hole};
 use crate::tree::Sink;
 
+pub use schedule::Task;
+
 /// A lock that is not had after this long will never be had.
 const DEADLOCK: Duration = Duration::from_secs(20);
+
+/// The error of a commit that the test wanted to fail.
+pub const REFUSED: &str = "commit refused, as the test asked";
 
 /// The store; clones share it.
 #[derive(Clone)]
@@ -42,6 +49,7 @@ struct State {
     idle_at: u64,
     fail_after: Option<u64>,
     read_limit: Option<u64>,
+    schedule: Option<schedule::Schedule>,
 }
 
 #[derive(Default)]
@@ -187,7 +195,8 @@ impl Mem {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state()
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives up a page's lock and keeps it pinned.
@@ -195,7 +204,7 @@ impl Mem {
         let block = page.block;
         self.state().locks.entry(block).or_default().pins += 1;
         MemPin {
-            shared: self.0.clone(),
+            mem: self.clone(),
             block,
         }
     }
@@ -203,7 +212,7 @@ impl Mem {
     /// None: the lock is not to be had at once, and `wait` is false.
     fn lock(&self, block: Block, mode: Mode, wait: bool) -> Result<Option<Arc<Page>>> {
         let me = thread::current().id();
-        let mut state = self.state();
+        let mut state = self.pass(self.state());
         state.reads += 1;
         if state.read_limit.is_some_and(|limit| state.reads > limit) {
             return Err(state.breach(block, "read in an endless search".into()));
@@ -240,13 +249,16 @@ impl Mem {
             if !wait {
                 return Ok(None);
             }
-            let (again, timeout) = self
-                .0
-                .wake
-                .wait_timeout(state, DEADLOCK)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = again;
-            if timeout.timed_out() {
+            let had;
+            (state, had) = match state.task() {
+                Some(task) => self.wait(state, task, block),
+                None => {
+                    let waited = self.0.wake.wait_timeout(state, DEADLOCK);
+                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                    (state, !timeout.timed_out())
+                }
+            };
+            if !had {
                 return Err(state.breach(block, "waited for in vain: deadlock".into()));
             }
         }
@@ -266,7 +278,7 @@ impl Mem {
         let page = self.lock(block, mode, wait)?;
         Ok(page.map(|page| MemGuard {
             page,
-            shared: self.0.clone(),
+            mem: self.clone(),
             block,
         }))
     }
@@ -278,12 +290,6 @@ impl Mem {
     ) -> Result<MemGuard<EXCLUSIVE>> {
         let fault = || Error::corrupted(block, "not locked although waited for");
         self.guard(block, mode, true)?.ok_or_else(fault)
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unlock(&self, block: Block) {
@@ -302,7 +308,9 @@ impl Shared {
                 lock.readers.swap_remove(at);
             }
         }
-        self.wake.notify_all();
+        state.unlocked(block);
+        drop(self.pass(state));
+        self.0.wake.notify_all();
     }
 }
 
@@ -386,7 +394,7 @@ fn rank(page: &Page, block: Block) -> Option<(u16, Vec<u64>)> {
 
 /// A locked page of a [`Mem`].
 pub struct MemGuard<const EXCLUSIVE: bool> {
-    shared: Arc<Shared>,
+    mem: Mem,
     block: Block,
     page: Arc<Page>,
 }
@@ -406,22 +414,24 @@ impl<const EXCLUSIVE: bool> Guard for MemGuard<EXCLUSIVE> {
 
 impl<const EXCLUSIVE: bool> Drop for MemGuard<EXCLUSIVE> {
     fn drop(&mut self) {
-        self.shared.unlock(self.block);
+        self.mem.unlock(self.block);
     }
 }
 
 /// A page pinned without a lock.
 pub struct MemPin {
-    shared: Arc<Shared>,
+    mem: Mem,
     block: Block,
 }
 
 impl Drop for MemPin {
     fn drop(&mut self) {
-        if let Some(lock) = self.shared.state().locks.get_mut(&self.block) {
+        let mut state = self.mem.state();
+        if let Some(lock) = state.locks.get_mut(&self.block) {
             lock.pins -= 1;
         }
-        self.shared.wake.notify_all();
+        state.unlocked(self.block);
+        self.mem.0.wake.notify_all();
     }
 }
 
@@ -453,7 +463,7 @@ impl Store for Mem {
 
     fn allocate(&self) -> Result<Self::Write> {
         let me = thread::current().id();
-        let mut state = self.state();
+        let mut state = self.pass(self.state());
         let State {
             pages,
             locks,
@@ -475,7 +485,7 @@ impl Store for Mem {
         let page = state.pages.get(block as usize).cloned();
         drop(state);
         Ok(MemGuard {
-            shared: self.0.clone(),
+            mem: self.clone(),
             block,
             page: page.unwrap_or_else(|| Arc::new([0; PAGE_SIZE])),
         })
@@ -483,10 +493,13 @@ impl Store for Mem {
 
     fn commit(&self, changes: &mut [(&mut Self::Write, Change)]) -> Result<()> {
         let me = thread::current().id();
-        let mut state = self.state();
+        let mut state = self.pass(self.state());
+        if state.refuses() {
+            return Err(Error::corrupted(0, REFUSED));
+        }
         if let Some(left) = &mut state.fail_after {
             if *left == 0 {
-                return Err(Error::corrupted(0, "commit refused, as the test asked"));
+                return Err(Error::corrupted(0, REFUSED));
             }
             *left -= 1;
         }
@@ -546,7 +559,7 @@ impl Store for Mem {
 
     fn interrupt(&self) {
         let me = thread::current().id();
-        let mut state = self.state();
+        let mut state = self.pass(self.state());
         if let Some(held) = state.held.get(&me).and_then(|held| held.first()) {
             let block = held.block;
             state.breach(block, "held at an interrupt check".into());

@@ -2,8 +2,6 @@
 
 use std::ops::Deref;
 
-use smallvec::SmallVec;
-
 use crate::error::Result;
 use crate::page::{Block, PAGE_SIZE, Page, pd, u16_at};
 
@@ -150,43 +148,94 @@ pub fn zero_hole(page: &mut Page) {
 
 /// Byte ranges to overwrite, applied in order; they may grow or shrink the hole by changing
 /// `pd_lower` and `pd_upper`. The store zeroes the hole afterwards.
-#[derive(Debug, Clone, Default)]
+///
+/// Kept as the list that is logged: for each range its offset and length (u16 each), then its bytes.
+#[derive(Debug, Clone)]
 pub struct Patch {
-    // As much as an insert into a leaf takes without an allocation.
-    spans: SmallVec<[(u16, u16); 4]>,
-    bytes: SmallVec<[u8; 64]>,
+    // As much as an insert into a leaf takes goes without an allocation.
+    few: [u8; Self::FEW],
+    used: usize,
+    // All of the list once it is longer.
+    many: Vec<u8>,
+}
+
+impl Default for Patch {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Patch {
+    const FEW: usize = 112;
+
     /// No change yet.
+    #[inline]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            few: [0; Self::FEW],
+            used: 0,
+            many: Vec::new(),
+        }
     }
 
     /// Overwrites the bytes from `at` on.
+    #[inline(always)]
     pub fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.spans.push((at as u16, bytes.len() as u16));
-        self.bytes.extend_from_slice(bytes);
+        let head = (at as u32 & 0xFFFF) | (bytes.len() as u32) << 16;
+        self.extend(&head.to_le_bytes());
+        self.extend(bytes);
+    }
+
+    #[inline(always)]
+    fn extend(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        match self.few.get_mut(self.used..end) {
+            Some(room) if self.many.is_empty() => room.copy_from_slice(bytes),
+            _ => self.extend_many(bytes),
+        }
+        self.used = end;
+    }
+
+    #[cold]
+    fn extend_many(&mut self, bytes: &[u8]) {
+        if self.many.is_empty() {
+            let list = self.few.get(..self.used).unwrap_or_default();
+            self.many.extend_from_slice(list);
+        }
+        self.many.extend_from_slice(bytes);
+    }
+
+    /// The list.
+    #[inline]
+    pub fn list(&self) -> &[u8] {
+        if self.many.is_empty() {
+            self.few.get(..self.used).unwrap_or_default()
+        } else {
+            &self.many
+        }
     }
 
     /// The ranges, in the order they were put.
+    #[inline]
     pub fn spans(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        let mut from = 0;
-        self.spans.iter().filter_map(move |&(at, len)| {
-            let bytes = self.bytes.get(from..from + usize::from(len));
-            from += usize::from(len);
-            bytes.map(|b| (usize::from(at), b))
+        let mut rest = self.list();
+        std::iter::from_fn(move || {
+            let (&[a, b, c, d], bytes) = rest.split_first_chunk()?;
+            let (at, len) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+            let (bytes, after) = bytes.split_at_checked(len.into())?;
+            rest = after;
+            Some((at.into(), bytes))
         })
     }
 
-    /// Bytes that the ranges hold.
+    /// Bytes of the list.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.used
     }
 
     /// Whether nothing was put.
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.used == 0
     }
 
     /// Applies the ranges to a page.

@@ -17,9 +17,9 @@ pub enum Added<const W: usize> {
     /// The page with its log merged into the runs.
     Merged(Box<Page>),
     /// Likewise as two pages.
-    Split(Contents<W>, Contents<W>),
+    Split(Box<[Contents<W>; 2]>),
     /// Two halves of the page, without the entry yet: what a merge of its log would give fills more than two pages.
-    Halved(Contents<W>, Contents<W>),
+    Halved(Box<[Contents<W>; 2]>),
 }
 
 impl<const W: usize> Leaf<'_, W> {
@@ -39,13 +39,13 @@ impl<const W: usize> Leaf<'_, W> {
         let page = contents.to_page();
         let split = page.is_none() || contents.is_tight();
         if split && let Some((left, right)) = contents.split(e, fill) {
-            return Ok(Added::Split(left, right));
+            return Ok(Added::Split(Box::new([left, right])));
         }
         if let Some(page) = page {
             return Ok(Added::Merged(page));
         }
         match self.contents()?.halve() {
-            Some((left, right)) => Ok(Added::Halved(left, right)),
+            Some((left, right)) => Ok(Added::Halved(Box::new([left, right]))),
             None => Err(self.fault("full with fewer than two slots")),
         }
     }

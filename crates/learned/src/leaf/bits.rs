@@ -41,6 +41,22 @@ pub(super) fn read(data: &[u8], bit: usize, width: u32, mask: u64) -> u64 {
     v & mask
 }
 
+/// ORs the low `width` (0 to 64) bits of `v`, whose other bits must be 0, to bit `bit` and on; what lies beyond the slice is lost.
+#[inline(always)]
+pub(super) fn or(data: &mut [u8], bit: usize, v: u64, width: u32) {
+    let up = (bit & 7) as u32;
+    let v = u128::from(v) << up;
+    let bytes = (up + width).div_ceil(8) as usize;
+    for (to, from) in data
+        .iter_mut()
+        .skip(bit >> 3)
+        .zip(v.to_le_bytes())
+        .take(bytes)
+    {
+        *to |= from;
+    }
+}
+
 /// Appends bit fields to a byte vector.
 pub(super) struct Writer {
     bytes: Vec<u8>,

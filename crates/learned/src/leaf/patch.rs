@@ -8,6 +8,9 @@ use crate::page::pd;
 use crate::store::Patch;
 use smallvec::SmallVec;
 
+/// Bytes that hold a record of any width and the bits before it in its first byte.
+const RECORD: usize = 8 * 9 + 1;
+
 impl<const W: usize> Leaf<'_, W> {
     /// Appends `e` to the packed region in place; None where that is not possible: it must be above
     /// all entries, fit the last run's widths, and there must be room and no tombstones.
@@ -59,12 +62,20 @@ impl<const W: usize> Leaf<'_, W> {
             shared as u32,
             bits::mask(shared as u32),
         );
-        let mut out = bits::Writer::new(record + 8);
-        out.push(before, shared as u32);
-        for (c, &r) in head.words.iter().zip(&residuals) {
-            out.push(r, c.width);
+        let mut out = [0; RECORD];
+        bits::or(&mut out, 0, before, shared as u32);
+        let mut bit = shared;
+        let columns = head.words.iter().zip(&residuals);
+        for (width, &r) in columns
+            .map(|(c, r)| (c.width, r))
+            .chain([(head.tid.width, &tid)])
+        {
+            bits::or(&mut out, bit, r, width);
+            bit += width as usize;
         }
-        out.push(tid, head.tid.width);
+        let Some(out) = out.get(..bit.div_ceil(8)) else {
+            return Ok(None);
+        };
         let mut patch = Patch::new();
         let header = Self::header(last);
         patch.put(header, &(slot as u16 + 1).to_le_bytes());
@@ -73,7 +84,7 @@ impl<const W: usize> Leaf<'_, W> {
             &(self.slots as u16 + 1).to_le_bytes(),
         );
         if record > 0 {
-            patch.put(placed.data + from / 8, &out.finish());
+            patch.put(placed.data + from / 8, out);
             patch.put(pd::LOWER, &(lower as u16).to_le_bytes());
         }
         Ok(Some(patch))

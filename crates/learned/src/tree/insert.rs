@@ -55,14 +55,14 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             Added::Appended(patch) => (Change::Patch(patch), How::Appended),
             Added::Logged(patch) => (Change::Patch(patch), How::Logged),
             Added::Merged(page) => (Change::between(&leaf, page), How::Merged),
-            Added::Split(left, right) => {
-                let right = self.split_leaf(&mut leaf, left, right)?;
+            Added::Split(halves) => {
+                let right = self.split_leaf(&mut leaf, *halves)?;
                 self.complete_or_retry(leaf)?;
                 let how = How::Split(right);
                 return Ok(Inserted { block, how });
             }
-            Added::Halved(left, right) => {
-                self.split_leaf(&mut leaf, left, right)?;
+            Added::Halved(halves) => {
+                self.split_leaf(&mut leaf, *halves)?;
                 self.complete_or_retry(leaf)?;
                 return self.insert(entry, fill);
             }

@@ -29,8 +29,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     pub(super) fn split_leaf(
         &self,
         leaf: &mut S::Write,
-        mut left: Contents<W>,
-        mut right: Contents<W>,
+        [mut left, mut right]: [Contents<W>; 2],
     ) -> Result<Block> {
         let block = leaf.block();
         let mut fresh = self.store.allocate()?;

@@ -11,13 +11,14 @@ pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page
     match open::<W>(page).add(&e, 90).unwrap() {
         Added::Appended(patch) | Added::Logged(patch) => patch.apply(page),
         Added::Merged(new) => *page = new,
-        Added::Split(left, right) => {
-            *page = half(&left);
-            return vec![half(&right)];
+        Added::Split(halves) => {
+            let [left, right] = halves.each_ref().map(half);
+            *page = left;
+            return vec![right];
         }
-        Added::Halved(left, right) => {
-            *page = half(&left);
-            let mut right = half(&right);
+        Added::Halved(halves) => {
+            let [left, mut right] = halves.each_ref().map(half);
+            *page = left;
             return if open::<W>(page).covers(&e) {
                 let mut new = insert(page, e);
                 new.push(right);

@@ -126,7 +126,8 @@ fn inserts() {
                         counts[2] += 1;
                         *page = new;
                     }
-                    Added::Split(left, right) | Added::Halved(left, right) => {
+                    Added::Split(halves) | Added::Halved(halves) => {
+                        let [left, right] = *halves;
                         counts[3] += 1;
                         *page = left.to_page().unwrap();
                         pages.insert(at + 1, right.to_page().unwrap());

@@ -1,56 +1,133 @@
 use super::*;
+use crate::cursor::Cursor;
+use crate::range::Range;
 use crate::store::Store;
 
-/// Whatever bytes a page has: no panic, no endless search, no page locked twice.
-#[test]
-fn damaged_pages_are_errors_not_panics() {
-    let set: Set<WORDS> = (0..1500).map(|i| entry(3 * i, i)).collect();
-    let sound = build(&set);
-    let model = tree::<WORDS>(&sound, None).load_model().unwrap();
-    let (mut faults, mut silent) = (0, 0);
-    for seed in 0..1500 {
-        let mut rng = Rng::new(seed);
-        let mem = Mem::new(sound.pages());
-        let blocks = u64::from(mem.blocks().unwrap());
-        for _ in 0..1 + rng.below(4) {
-            let block = if rng.chance(20) {
-                0
-            } else {
-                rng.below(blocks) as u32
-            };
-            mem.damage(block, |page| {
-                for _ in 0..1 + rng.below(6) {
-                    // Mostly where the headers are.
-                    let at = if rng.chance(70) {
-                        10 + rng.below(200)
-                    } else {
-                        rng.below(8192)
-                    };
-                    let value = if rng.chance(50) {
-                        rng.below(12)
-                    } else {
-                        rng.next()
-                    };
-                    page[at as usize] = value as u8;
+/// An index with everything that one can have: logs, tombstones, stale model pages, free pages, and
+/// splits whose downlink is missing.
+fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
+    let mut rng = Rng::new(seed);
+    let pattern = pattern_of(seed);
+    let mut set: Set<W> = (0..1000).map(|i| pattern.entry(i, &mut rng)).collect();
+    let mem = build(&set);
+    let tree = tree::<W>(&mem, None);
+    for i in 1000..1400 {
+        let new = pattern.entry(i, &mut rng);
+        if set.insert(new) {
+            mem.fail_after(rng.chance(5).then_some(1));
+            let _ = tree.insert(new, FILL);
+            mem.fail_after(None);
+        }
+        match rng.below(150) {
+            0 => drop(tree.vacuum(&mut |tie| tie % 5 == 0, true).unwrap()),
+            1 => tree.retrain(0).unwrap(),
+            2 => drop(tree.write_model(&[7; 9000], rng.next()).unwrap()),
+            _ => {}
+        }
+    }
+    (mem, set.into_iter().collect())
+}
+
+/// Overwrites bytes of up to four pages.
+fn damage(mem: &Mem, rng: &mut Rng) {
+    let blocks = u64::from(mem.blocks().unwrap());
+    for _ in 0..1 + rng.below(4) {
+        let block = if rng.chance(20) {
+            0
+        } else {
+            rng.below(blocks) as u32
+        };
+        mem.damage(block, |page| {
+            for _ in 0..1 + rng.below(6) {
+                // Mostly where the headers are.
+                let at = if rng.chance(70) {
+                    10 + rng.below(200)
+                } else {
+                    rng.below(8192)
+                };
+                let value = if rng.chance(50) {
+                    rng.below(12)
+                } else {
+                    rng.next()
+                };
+                page[at as usize] = value as u8;
+            }
+        });
+    }
+}
+
+/// Reads and changes a damaged index in every way there is. Returns how many attempts failed.
+fn use_it<const W: usize>(
+    mem: &Mem,
+    model: Option<&[u8]>,
+    known: &[Entry<W>],
+    rng: &mut Rng,
+) -> u64 {
+    let tree = tree::<W>(mem, model);
+    let mut errors = 0;
+    let mut note = |failed: bool| errors += u64::from(failed);
+    note(tree.verify(&mut |_| ()).is_err());
+    for i in 0..40 {
+        let mut wanted = known[rng.below(known.len() as u64) as usize];
+        if rng.chance(50) {
+            wanted.tie ^= 1 << rng.below(30);
+        }
+        note(tree.contains(&wanted).is_err());
+        note(tree.find_before(&wanted).is_err());
+        let mut cursor = Cursor::default();
+        let (from, until) = match i % 8 {
+            0 => (Entry::MIN, Entry::MAX),
+            _ => (wanted, known[known.len() / 2]),
+        };
+        cursor.reset(Range {
+            from,
+            until,
+            sure_from: from,
+            sure_until: until,
+        });
+        let mut forward = rng.chance(50);
+        for _ in 0..3000 {
+            if cursor.step(forward).is_some() {
+                forward ^= rng.chance(1);
+            } else if cursor.has_more(forward) {
+                match cursor.load(&tree, forward) {
+                    Ok(leaf) => drop(leaf),
+                    Err(_) => {
+                        note(true);
+                        break;
+                    }
                 }
-            });
+            } else {
+                cursor.finish(forward);
+                break;
+            }
         }
+        note(tree.insert(wanted, FILL).is_err());
+    }
+    note(tree.vacuum(&mut |tie| tie % 3 == 0, true).is_err());
+    note(tree.retrain(0).is_err());
+    note(tree.load_model().is_err());
+    note(tree.sweep(&mut |_| ()).is_err());
+    errors
+}
+
+/// Whatever bytes a page has: no panic, no endless search, no page locked twice.
+fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
+    let (mut faults, mut silent) = (0, 0);
+    let (mut kind, mut sound, mut known) = (0, empty::<W>(), Vec::new());
+    for seed in seeds(first, count) {
+        println!("seed {seed}");
+        let mut rng = Rng::new(seed);
+        if seed / 50 != kind || known.is_empty() {
+            kind = seed / 50;
+            (sound, known) = varied::<W>(kind);
+        }
+        let model = tree::<W>(&sound, None).load_model().unwrap();
+        let mem = Mem::new(sound.pages());
+        damage(&mem, &mut rng);
         mem.limit_reads(2_000_000);
-        let tree = tree::<WORDS>(&mem, model.as_deref().filter(|_| rng.chance(50)));
-        let mut errors = 0;
-        let mut note = |failed: bool| errors += u64::from(failed);
-        note(tree.verify(&mut |_| ()).is_err());
-        for i in 0..40 {
-            let wanted = entry(3 * rng.below(1500) + 1, i);
-            note(tree.contains(&wanted).is_err());
-            note(tree.find_before(&wanted).is_err());
-            note(tree.insert(wanted, FILL).is_err());
-        }
-        note(tree.vacuum(&mut |tie| tie % 3 == 0, true).is_err());
-        note(tree.retrain(0).is_err());
-        note(tree.load_model().is_err());
-        note(tree.sweep(&mut |_| ()).is_err());
-        if errors > 0 {
+        let model = model.as_deref().filter(|_| rng.chance(50));
+        if use_it(&mem, model, &known, &mut rng) > 0 {
             faults += 1
         } else {
             silent += 1
@@ -65,6 +142,13 @@ fn damaged_pages_are_errors_not_panics() {
         }
     }
     assert!(faults > silent, "{faults} against {silent}");
+}
+
+#[test]
+fn damaged_pages_are_errors_not_panics() {
+    damaged_pages_are_errors::<WORDS>(0, 600);
+    damaged_pages_are_errors::<1>(10_000, 200);
+    damaged_pages_are_errors::<2>(20_000, 200);
 }
 
 /// Each kind of damage that `verify` exists for is found and named.

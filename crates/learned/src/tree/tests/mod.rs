@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod merge;
 mod positions;
+mod rules;
 mod simulate;
 mod touched;
 
@@ -79,6 +80,21 @@ const PATTERNS: [Pattern; 5] = [
     Pattern::Duplicates,
     Pattern::Groups,
 ];
+
+/// The seeds of a test: `count` of them from `first` on. For a long run OMENDB_SEEDS says how many;
+/// OMENDB_SEED repeats one.
+fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
+    let set = |name| std::env::var(name).ok()?.parse().ok();
+    match set("OMENDB_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => first..first + set("OMENDB_SEEDS").unwrap_or(count),
+    }
+}
+
+/// Each seed has its pattern.
+fn pattern_of(seed: u64) -> Pattern {
+    PATTERNS[(seed % PATTERNS.len() as u64) as usize]
+}
 
 impl Pattern {
     fn entry<const W: usize>(self, i: u64, rng: &mut Rng) -> Entry<W> {
