@@ -8,10 +8,11 @@ SECONDS_EACH=${SECONDS_EACH:-20} CLIENTS=${CLIENTS:-4}
 fresh_server concurrency fsync=off autovacuum=off
 new_database concurrency
 make_load_tables
-say "$CLIENTS writers, 2 readers, VACUUM, builds for $SECONDS_EACH s"
+say "$CLIENTS writers, 2 readers, 2 slow cursors, VACUUM, builds for $SECONDS_EACH s"
 start_load load "$CLIENTS" "$SECONDS_EACH"
 start_script vacuum vacuum 1 "$SECONDS_EACH"
 start_script read read 2 "$SECONDS_EACH"
+start_script cursors cursors 2 "$SECONDS_EACH"
 end=$((SECONDS + SECONDS_EACH)) builds=0
 while [ $SECONDS -lt $end ]; do
     sql -c 'SET client_min_messages = warning' -c "CREATE INDEX CONCURRENTLY load_new ON load USING $AM (k)"

@@ -43,9 +43,11 @@ SELECT pg_relation_size('vac_k') = bytes AS same_size FROM size;
 DELETE FROM vac WHERE pad = 'q' AND k % 4 > 0;
 SET vacuum_cost_delay = '20ms';
 SET vacuum_cost_limit = 1;
+\set VERBOSITY terse
 SET statement_timeout = '300ms';
 VACUUM (INDEX_CLEANUP on) vac;
 RESET statement_timeout;
+\set VERBOSITY default
 RESET vacuum_cost_limit;
 RESET vacuum_cost_delay;
 SELECT vac_check() <> '' AS sound;
