@@ -92,6 +92,7 @@ positions='0 1 30 400 1500 3000 4500'
     # To the end, and from there back to the beginning.
     for order in ASC DESC; do for n in $positions; do echo "SELECT 'cursor'; FETCH ALL FROM ${order}_$n; FETCH BACKWARD ALL FROM ${order}_$n;"; done; done
 } > "$SCRIPTS/across.sql"
+touch "$SCRIPTS/across.out"
 sql < "$SCRIPTS/across.sql" > "$SCRIPTS/across.out" &
 reader=$!
 until grep -q '^ready' "$SCRIPTS/across.out"; do kill -0 $reader || die "the cursors fail"; sleep 0.1; done

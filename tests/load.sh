@@ -13,17 +13,17 @@ make_load_tables() {
 CREATE SEQUENCE load_ids;
 -- As same(), by a cursor that takes its time.
 CREATE FUNCTION same_slowly(query text) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS \$\$
-DECLARE truth text[] := rows_by('seq', query); found text[] := '{}'; c refcursor; line text;
+DECLARE truth text[] := rows_by('seq', query); lines text[] := '{}'; c refcursor; line text;
 BEGIN
     OPEN c FOR EXECUTE format('SELECT q::text FROM (%s) q', query);
     LOOP
         FETCH c INTO line;
         EXIT WHEN NOT FOUND;
-        found := found || line;
-        IF cardinality(found) % 100 = 50 THEN PERFORM pg_sleep(0.02); END IF;
+        lines := lines || line;
+        IF cardinality(lines) % 100 = 50 THEN PERFORM pg_sleep(0.02); END IF;
     END LOOP;
-    IF found IS DISTINCT FROM truth THEN
-        RAISE EXCEPTION 'cursor differs for %', query USING DETAIL = format('%s rows, %s expected', cardinality(found), cardinality(truth));
+    IF lines IS DISTINCT FROM truth THEN
+        RAISE EXCEPTION 'cursor differs for %', query USING DETAIL = format('%s rows, %s expected', cardinality(lines), cardinality(truth));
     END IF;
     RETURN cardinality(truth) || ' rows';
 END \$\$;
