@@ -9,7 +9,6 @@ use learned::{Block, Tree};
 use pgrx::pg_sys;
 
 use crate::error::OrRaise;
-use crate::pg::key::WORDS;
 use crate::storage::Relation;
 
 /// A larger model is not kept.
@@ -38,13 +37,13 @@ struct Header {
 ///
 /// To be used within one callback: no catalog may be looked at and no lock on a relation taken
 /// while the tree is in use, since these may discard the cache.
-pub fn tree(store: &Relation) -> Tree<'_, Relation, WORDS> {
+pub fn tree<const W: usize>(store: &Relation) -> Tree<'_, Relation, W> {
     let rel = store.raw();
     // SAFETY: the relation is open, and rd_amcache is null or what load() put there.
     unsafe {
         let mut cached = (*rel).rd_amcache.cast::<Header>();
         if cached.is_null() {
-            cached = load(store);
+            cached = load::<W>(store);
         }
         let (header, bytes) = (&*cached, cached.add(1).cast::<u8>());
         let length = if header.magic == MAGIC {
@@ -65,7 +64,7 @@ pub fn tree(store: &Relation) -> Tree<'_, Relation, WORDS> {
 }
 
 /// Remembers what the callback learned about the root and the model's worth.
-pub fn remember(tree: &Tree<'_, Relation, WORDS>) {
+pub fn remember<const W: usize>(tree: &Tree<'_, Relation, W>) {
     let rel = tree.store.raw();
     // SAFETY: as in tree(); the model's bytes, which the tree refers to, are not touched.
     unsafe {
@@ -118,9 +117,9 @@ pub fn review(rel: pg_sys::Relation) {
 /// # Safety
 /// The relation has no cache.
 #[cold]
-unsafe fn load(store: &Relation) -> *mut Header {
+unsafe fn load<const W: usize>(store: &Relation) -> *mut Header {
     let rel = store.raw();
-    let model = Tree::<_, WORDS>::new(store).load_model().or_raise(rel);
+    let model = Tree::<_, W>::new(store).load_model().or_raise(rel);
     let model = model
         .filter(|bytes| bytes.len() <= LIMIT)
         .unwrap_or_default();

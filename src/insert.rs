@@ -4,7 +4,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
-use crate::pg::column;
+use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 use crate::{cache, options};
 
@@ -12,7 +12,7 @@ use crate::{cache, options};
 /// result says so.
 ///
 /// # Safety
-/// Called by the server with an open index, one value and its null flag, and a heap TID.
+/// Called by the server with an open index, a value and a null flag for each column, and a heap TID.
 #[allow(clippy::too_many_arguments)]
 #[pg_guard]
 pub unsafe extern "C-unwind" fn aminsert(
@@ -26,23 +26,40 @@ pub unsafe extern "C-unwind" fn aminsert(
     _info: *mut pg_sys::IndexInfo,
 ) -> bool {
     // SAFETY: the arguments are as the server passes them, and the index stays open.
-    let (entry, store) = unsafe {
-        let column = column::column(index);
-        let entry = column::entry(&column, values, isnull, tid);
-        (entry, Relation::new(index))
-    };
-    // SAFETY: the index is open.
-    let fill = unsafe { options::fill(index) };
-    {
-        let near = cache::near(index);
-        let tree = cache::tree(&store);
-        let done = match near {
-            Some(leaf) => tree.insert_near(leaf, entry, fill),
-            None => tree.insert(entry, fill),
-        };
-        cache::remember(&tree);
-        cache::inserted(index, done.or_raise(index).block);
+    unsafe {
+        let columns = Columns::of(index);
+        for_words!(
+            columns.words(),
+            insert(index, &columns, values, isnull, tid)
+        );
     }
     cache::review(index);
     false
+}
+
+/// Adds one entry.
+///
+/// # Safety
+/// As for [`aminsert`]; `columns` are the index's, of `W` words.
+#[inline(always)]
+unsafe fn insert<const W: usize>(
+    index: pg_sys::Relation,
+    columns: &Columns,
+    values: *const pg_sys::Datum,
+    isnull: *const bool,
+    tid: *const pg_sys::ItemPointerData,
+) {
+    // SAFETY: the caller's contract.
+    let (entry, fill, store) = unsafe {
+        let entry = columns.entry::<W>(values, isnull, tid);
+        (entry, options::fill(index), Relation::new(index, W))
+    };
+    let near = cache::near(index);
+    let tree = cache::tree(&store);
+    let done = match near {
+        Some(leaf) => tree.insert_near(leaf, entry, fill),
+        None => tree.insert(entry, fill),
+    };
+    cache::remember(&tree);
+    cache::inserted(index, done.or_raise(index).block);
 }

@@ -3,15 +3,15 @@
 use std::ffi::c_void;
 
 use learned::store::Store;
+use learned::tree::{Swept, Vacuumed};
 use learned::{Tree, page::META};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
-use crate::pg::column::item_pointer;
+use crate::pg::columns::{Columns, for_words, item_pointer};
 use crate::pg::ffi::now_micros;
-use crate::pg::key::WORDS;
 use crate::storage::Relation;
 
 /// The access method's `ambulkdelete`. Validation of a concurrently built index comes here, too:
@@ -29,7 +29,8 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     // SAFETY: info is valid during the call and its index open.
     let (index, store) = unsafe {
         let index = (*info).index;
-        (index, Relation::vacuum(index, (*info).strategy))
+        let words = Columns::of(index).words();
+        (index, Relation::vacuum(index, words, (*info).strategy))
     };
     let mut dead = |tie: u64| match callback {
         Some(callback) => {
@@ -40,10 +41,9 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         }
         None => false,
     };
-    let tree = Tree::<_, WORDS>::new(&store);
     // SAFETY: the index is open. One that is not valid is being validated (or of no use).
     let merge = unsafe { (*(*index).rd_index).indisvalid };
-    let done = tree.vacuum(&mut dead, merge).or_raise(index);
+    let done = for_words!(store.words(), remove(&store, &mut dead, merge)).or_raise(index);
     // SAFETY: stats is null or the result of an earlier pass, which is ours to change.
     unsafe {
         if done.freed > 0 {
@@ -56,6 +56,14 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         (*stats).tuples_removed += done.removed as f64;
         stats
     }
+}
+
+fn remove<const W: usize>(
+    store: &Relation,
+    dead: &mut dyn FnMut(u64) -> bool,
+    merge: bool,
+) -> learned::Result<Vacuumed> {
+    Tree::<_, W>::new(store).vacuum(dead, merge)
 }
 
 /// The access method's `amvacuumcleanup`.
@@ -76,27 +84,11 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
             return stats;
         }
         let index = (*info).index;
-        (index, Relation::vacuum(index, (*info).strategy))
+        let words = Columns::of(index).words();
+        (index, Relation::vacuum(index, words, (*info).strategy))
     };
-    let tree = Tree::<_, WORDS>::new(&store);
-    // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
-    // back here or by transaction abort.
-    let swept = unsafe {
-        let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
-        pg_sys::LockPage(index, META, lock);
-        let swept = tree
-            .sweep(&mut |block| pg_sys::RecordFreeIndexPage(index, block))
-            .or_raise(index);
-        if tree.is_model_stale().or_raise(index) {
-            tree.retrain(now_micros()).or_raise(index);
-            if pg_sys::ParallelWorkerNumber < 0 {
-                pg_sys::CacheInvalidateRelcache(index);
-            }
-        }
-        pg_sys::UnlockPage(index, META, lock);
-        pg_sys::IndexFreeSpaceMapVacuum(index);
-        swept
-    };
+    // SAFETY: the index is open.
+    let swept = unsafe { for_words!(store.words(), tidy(index, &store)) };
     // SAFETY: as in ambulkdelete.
     unsafe {
         let first = stats.is_null();
@@ -111,6 +103,32 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         (*stats).pages_free = u32::try_from(free).unwrap_or(u32::MAX);
         (*stats).pages_deleted = u32::try_from(free + swept.waiting).unwrap_or(u32::MAX);
         stats
+    }
+}
+
+/// Finds the pages to reuse, and trains the model anew if that is due.
+///
+/// # Safety
+/// `store` is of `index`, which is open, and has keys of `W` words.
+unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &Relation) -> Swept {
+    let tree = Tree::<_, W>::new(store);
+    // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
+    // back here or by transaction abort.
+    unsafe {
+        let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        pg_sys::LockPage(index, META, lock);
+        let swept = tree
+            .sweep(&mut |block| pg_sys::RecordFreeIndexPage(index, block))
+            .or_raise(index);
+        if tree.is_model_stale().or_raise(index) {
+            tree.retrain(now_micros()).or_raise(index);
+            if pg_sys::ParallelWorkerNumber < 0 {
+                pg_sys::CacheInvalidateRelcache(index);
+            }
+        }
+        pg_sys::UnlockPage(index, META, lock);
+        pg_sys::IndexFreeSpaceMapVacuum(index);
+        swept
     }
 }
 

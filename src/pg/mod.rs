@@ -2,7 +2,9 @@
 
 pub mod array;
 pub mod bounds;
-pub mod column;
+pub mod columns;
 pub mod ffi;
 pub mod key;
+pub mod place;
 pub mod query;
+pub mod tuple;
