@@ -21,6 +21,7 @@ mod pg;
 mod scan;
 mod spill;
 mod storage;
+mod unique;
 mod vacuum;
 mod validate;
 

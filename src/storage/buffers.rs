@@ -8,7 +8,7 @@ use learned::store::{Change, Guard, Store};
 use learned::{Error, Result};
 use pgrx::pg_sys;
 
-use crate::pg::ffi;
+use crate::pg::{ffi, query};
 use crate::storage::{wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
@@ -293,6 +293,28 @@ impl Store for Relation {
         // SAFETY: no relation means the horizon that is safe for all of them. VACUUM and whoever
         // inserts have a snapshot.
         moment == 0 || unsafe { pg_sys::GlobalVisCheckRemovableFullXid(std::ptr::null_mut(), next) }
+    }
+
+    #[inline(always)]
+    fn inserting(&self, leaf: &Write) -> Result<()> {
+        if query::is_serializable() {
+            // SAFETY: the relation is open. An ERROR lets go of the leaf, which is unchanged.
+            unsafe {
+                let none = std::ptr::null_mut();
+                query::CheckForSerializableConflictIn(self.rel, none, leaf.block());
+            }
+        }
+        Ok(())
+    }
+
+    fn split(&self, left: &Write, right: &Write) {
+        // SAFETY: the relation is open.
+        unsafe { query::PredicateLockPageSplit(self.rel, left.block(), right.block()) };
+    }
+
+    fn merged(&self, left: &Write, right: &Write) {
+        // SAFETY: the relation is open.
+        unsafe { query::PredicateLockPageCombine(self.rel, right.block(), left.block()) };
     }
 
     fn freed(&self, block: Block) {

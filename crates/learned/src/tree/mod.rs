@@ -15,6 +15,7 @@ mod scan;
 mod split;
 mod stale;
 mod train;
+mod unique;
 mod vacuum;
 mod verify;
 
@@ -26,6 +27,7 @@ use std::cell::{Cell, RefCell};
 pub use build::{Builder, Built, Sink, empty_index};
 pub use insert::{How, Inserted};
 pub use train::{Swept, load_pages};
+pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
 pub use verify::Report;
 
