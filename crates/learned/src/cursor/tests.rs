@@ -197,7 +197,7 @@ proptest! {
                     tree.insert(entry(key, NOISE + noise), 90).unwrap();
                 }
                 Op::Vacuum => {
-                    tree.vacuum(&mut |tid| tid >= NOISE).unwrap();
+                    tree.vacuum(&mut |tid| tid >= NOISE, true).unwrap();
                 }
             }
         }

@@ -3,6 +3,7 @@
 mod concurrent;
 mod crash;
 mod damage;
+mod merge;
 mod positions;
 mod rules;
 mod simulate;
