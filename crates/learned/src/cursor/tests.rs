@@ -100,13 +100,13 @@ const NOISE: u64 = 1 << 40;
 fn filter(mut begins: Vec<u64>) -> Condition<1> {
     begins.sort_unstable();
     begins.dedup_by(|next, last| *next <= *last + 20);
-    let span = |k: u64| search::Span {
+    let span = |k: u64| Span {
         first: entry(k, 0),
         last: entry(k + 19, 0),
         sure: true,
     };
     Condition {
-        field: search::Field {
+        field: Field {
             at: 0,
             words: 1,
             ties: false,
@@ -262,7 +262,7 @@ fn searches_by_several_columns() {
         tree.insert(*entry, 90).unwrap();
     }
     let condition = |at: usize, spans: &[(u64, u64)]| Condition {
-        field: search::Field {
+        field: Field {
             at,
             words: 1,
             ties: false,
@@ -270,7 +270,7 @@ fn searches_by_several_columns() {
         spans: spans
             .iter()
             .map(|&(first, last)| {
-                let mut span = search::Span {
+                let mut span = Span {
                     first: Entry::MIN,
                     last: Entry::MIN,
                     sure: true,
