@@ -18,9 +18,9 @@ BEGIN
     IF plan !~ 'Parallel Index' THEN RAISE EXCEPTION 'no parallel index scan for %', query USING DETAIL = plan; END IF;
     EXECUTE 'SELECT string_agg(q::text, '' '' ORDER BY q::text) FROM (' || query || ') q' INTO found;
     IF found IS DISTINCT FROM truth THEN RAISE EXCEPTION 'DIFFERENT ROWS: %', query USING DETAIL = left(found, 300) || ' instead of ' || left(truth, 300); END IF;
-    RETURN substring(plan FROM 'Parallel Index( Only)? Scan') || ' ok';
+    RETURN 'ok';
 END $$;
-SELECT DISTINCT in_parallel(query) IS NOT NULL AS same FROM unnest(array[
+SELECT DISTINCT in_parallel(query) AS same FROM unnest(array[
     'SELECT count(*), sum(id::int8) FROM p WHERE id > 100',
     'SELECT count(*), sum(id::int8) FROM p WHERE id BETWEEN 20000 AND 59000',
     'SELECT count(*), min(b), max(b), sum(a) FROM p WHERE a >= 7',
@@ -30,7 +30,7 @@ SELECT DISTINCT in_parallel(query) IS NOT NULL AS same FROM unnest(array[
     'SELECT count(*) FROM p WHERE a > 3 AND b IS NOT NULL',
     'SELECT a, b FROM p WHERE a BETWEEN 3 AND 40 ORDER BY a, b DESC',
     'SELECT a, b FROM p WHERE a BETWEEN 3 AND 40 ORDER BY a DESC, b']) query;
-SELECT DISTINCT in_parallel(query, true) IS NOT NULL AS same FROM unnest(array[
+SELECT DISTINCT in_parallel(query, true) AS same FROM unnest(array[
     'SELECT count(c), sum(id::int8) FROM p WHERE id > 100',
     'SELECT a, b, c, id FROM p WHERE a IN (1, 2, 3, 30, 49) AND c > 3 ORDER BY a, b DESC',
     'SELECT sum(c), count(*) FROM p WHERE b < ''2026-01-05''']) query;
