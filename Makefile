@@ -27,6 +27,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy -p learned --all-targets -- -D warnings
 	cargo clippy --all-targets --no-default-features --features $(feature) -- -D warnings
+	cargo clippy --no-default-features --features "$(feature) testing" -- -D warnings
 
 test: install
 	tests/run.sh

@@ -22,6 +22,10 @@ mod pg;
 mod scan;
 mod spill;
 mod storage;
+#[cfg(feature = "testing")]
+mod testing;
+#[cfg(all(feature = "testing", not(debug_assertions)))]
+compile_error!("stops and small pages are for debug builds only");
 mod unique;
 mod vacuum;
 mod validate;
@@ -30,4 +34,6 @@ mod validate;
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     options::register();
+    #[cfg(feature = "testing")]
+    testing::register();
 }

@@ -79,7 +79,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 return Ok(None);
             }
         };
+        if how == How::Merged {
+            self.store.reached("merge of the log: leaf locked");
+        }
         self.store.commit(&mut [(&mut leaf, change)])?;
+        if how == How::Merged {
+            self.store.reached("merge of the log: logged");
+        }
         Ok(Some(Inserted { block, how }))
     }
 

@@ -65,7 +65,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             model: None,
             predicted: Cell::new(0),
             missed: Cell::new(0),
-            inner_limit: Inner::<W>::CAPACITY,
+            inner_limit: Inner::<W>::LIMIT,
             held: RefCell::new(Vec::new()),
         }
     }

@@ -149,6 +149,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.downlinks(&mut |low, block| training.push(low, block))?;
         let bytes = training.finish(generation, now_micros);
         let (first, pages) = self.write_model(&bytes, generation)?;
+        self.store.reached("retrain: model written");
         let new = ModelAt {
             generation,
             first: first.unwrap_or(NO_BLOCK),
@@ -163,6 +164,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.commit(&mut [(&mut meta, change)])?;
         }
         drop(meta);
+        self.store.reached("retrain: switched");
         if let Some((_, blocks)) = load_pages(self.store, unwanted)? {
             for block in blocks {
                 self.store.interrupt();
