@@ -18,6 +18,7 @@ mod insert;
 mod inspect;
 mod opclass;
 mod options;
+mod parallel;
 mod pg;
 mod scan;
 mod spill;
