@@ -67,6 +67,9 @@ impl<const W: usize> Samples<W> {
     }
 }
 
+/// Leaves of a part: with 12 bytes each and the stages above them they fill most of a page.
+const PART: usize = if cfg!(test) { 40 } else { 448 };
+
 /// The last stage.
 enum Last {
     /// Lines within a tolerance.
@@ -84,6 +87,10 @@ pub struct Training<const W: usize> {
     points: Vec<(Entry<W>, Block)>,
     /// Keys by which lines are judged.
     pub samples: Samples<W>,
+    /// Whether other leaves come before the first one, which else begins at minus infinity.
+    inner: bool,
+    /// For the root of a divided model: leaves of all parts, and a bound for their blocks.
+    over: Option<(u32, Block)>,
 }
 
 impl<const W: usize> Training<W> {
@@ -115,10 +122,11 @@ impl<const W: usize> Training<W> {
 
     /// Fits the model and returns its bytes. `now_micros` (microseconds since the Unix epoch) only goes into the report.
     /// More than 2^32 - 2 leaves or 4 GB give bytes that [`super::Model::open`] refuses.
-    pub fn finish(self, generation: u64, now_micros: i64) -> Vec<u8> {
+    pub fn finish(&self, generation: u64, now_micros: i64) -> Vec<u8> {
         let begun = Instant::now();
         // The leftmost fence is minus infinity, not an observation.
-        let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
+        let observed = self.points.iter().skip(usize::from(!self.inner));
+        let axes = coordinate::axes(observed.map(|(low, _)| &low.key));
         let (steps, begins) = self.steps(&axes);
         let last = self.last_stage(&steps, begins, &axes);
         let mut report = Report {
@@ -164,16 +172,54 @@ impl<const W: usize> Training<W> {
         bytes
     }
 
+    /// The parts of a divided model, each a model of some leaves that follow one another. Only the first leaf's
+    /// key can be met left of it; what [`Self::root`] sends elsewhere wrongly is found all the same.
+    pub fn parts(&self, generation: u64, now_micros: i64) -> Vec<Vec<u8>> {
+        let parts = self.points.chunks(PART).zip(0u32..);
+        let parts = parts.map(|(points, number)| {
+            let mut part = Self {
+                points: points.to_vec(),
+                inner: number > 0,
+                ..Self::default()
+            };
+            let keys = self.samples.keys.iter();
+            let keys = keys.filter(|(ordinal, _)| ordinal / PART as u32 == number);
+            let keys = keys.map(|&(ordinal, key)| (ordinal % PART as u32, key));
+            part.samples.keys.extend(keys);
+            part.finish(generation, now_micros)
+        });
+        parts.collect()
+    }
+
+    /// The root above a divided model's parts, which are at these blocks: a model whose leaves they are.
+    pub fn root(&self, blocks: &[Block], generation: u64, now_micros: i64) -> Vec<u8> {
+        let firsts = self.points.iter().step_by(PART);
+        let end = self.points.iter().map(|point| point.1).max();
+        let mut root = Self {
+            points: firsts.zip(blocks).map(|(&(low, _), &b)| (low, b)).collect(),
+            over: Some((
+                self.points.len() as u32,
+                end.map_or(0, |b| b.saturating_add(1)),
+            )),
+            ..Self::default()
+        };
+        let keys = self.samples.keys.iter();
+        let keys = keys.map(|&(ordinal, key)| (ordinal / PART as u32, key));
+        root.samples.keys.extend(keys);
+        root.finish(generation, now_micros)
+    }
+
     /// The leaf of a key as a function of its coordinate, and the coordinate where each leaf begins.
     fn steps(&self, axes: &[Axis]) -> (Vec<Step>, Vec<u64>) {
         let mut begins = Vec::with_capacity(self.points.len());
         let mut steps: Vec<Step> = Vec::with_capacity(self.points.len());
         for (j, (low, _)) in (0u32..).zip(&self.points) {
-            let Some(&prev) = steps.last() else {
+            let prev = steps.last().copied();
+            if prev.is_none() && !self.inner {
                 steps.push(Step::sharp(0, 0));
                 begins.push(0);
                 continue;
-            };
+            }
             let x = coordinate::coordinate(axes.iter().copied(), &low.key);
             let unique = coordinate::is_unique(axes, &low.key);
             let x = if unique && low.tie > 0 {
@@ -186,6 +232,11 @@ impl<const W: usize> Training<W> {
                 }
             } else {
                 x
+            };
+            let Some(prev) = prev else {
+                steps.push(Step::sharp(x, 0));
+                begins.push(x);
+                continue;
             };
             begins.push(x.max(prev.x));
             if x < prev.x {
@@ -294,7 +345,7 @@ impl<const W: usize> Training<W> {
         let contiguous = (0u32..)
             .zip(&self.points)
             .all(|(j, &(_, b))| first.checked_add(j) == Some(b));
-        if !contiguous {
+        if !contiguous || self.over.is_some() {
             let at = bytes.len();
             set(&mut bytes, head::DIRECTORY, at);
             bytes.extend(self.points.iter().flat_map(|&(_, b)| b.to_le_bytes()));
@@ -303,8 +354,12 @@ impl<const W: usize> Training<W> {
         put(&mut bytes, head::VERSION, &VERSION.to_le_bytes());
         put(&mut bytes, head::WORDS, &[W as u8, count as u8]);
         put(&mut bytes, head::GENERATION, &generation.to_le_bytes());
-        set(&mut bytes, head::LEAVES, self.points.len());
+        let (leaves, first) = self.over.unwrap_or((self.points.len() as u32, first));
+        put(&mut bytes, head::LEAVES, &leaves.to_le_bytes());
         put(&mut bytes, head::FIRST_BLOCK, &first.to_le_bytes());
+        if self.over.is_some() {
+            put(&mut bytes, head::PART, &(PART as u16).to_le_bytes());
+        }
         bytes
     }
 }

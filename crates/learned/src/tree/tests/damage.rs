@@ -21,7 +21,13 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
         match rng.below(150) {
             0 => drop(tree.vacuum(&mut |tie| tie % 5 == 0).unwrap()),
             1 => tree.retrain(0).unwrap(),
-            2 => drop(tree.write_model(&[7; 9000], rng.next()).unwrap()),
+            2 => {
+                let allocate = || mem.allocate().map(Some);
+                let training = irregular::<W>(rng.below(100));
+                let generation = rng.next();
+                tree.write_model(&training, generation, 0, &allocate)
+                    .unwrap();
+            }
             _ => {}
         }
     }

@@ -14,6 +14,7 @@ use super::{Builder, Report, Tree, empty_index};
 use crate::key::{Entry, tie_of};
 use crate::leaf::Leaf;
 use crate::mem::{Mem, Pages};
+use crate::model::Training;
 use crate::store::Guard;
 
 /// Words of the keys in most tests: all but the first are noise, so that few entries fit a leaf.
@@ -60,6 +61,17 @@ fn entry<const W: usize>(n: u64, tid: u64) -> Entry<W> {
     let mut key: [u64; W] = std::array::from_fn(|_| noise.next());
     key[0] = n;
     Entry::new(key, tie_of((tid / 200) as u32, (tid % 200 + 1) as u16))
+}
+
+/// So many leaves that lie near no line.
+fn irregular<const W: usize>(leaves: u64) -> Training<W> {
+    let mut training = Training::new();
+    let mut n = 0;
+    for i in 0..leaves {
+        training.push(&entry(n, i), 1);
+        n += 1 << Rng::new(i).below(40);
+    }
+    training
 }
 
 /// How new keys come.
