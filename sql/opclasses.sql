@@ -272,3 +272,13 @@ CREATE OPERATOR CLASS xid8_ops DEFAULT FOR TYPE xid8 USING learned FAMILY xid8_o
     OPERATOR 4 pg_catalog.>= (xid8, xid8),
     OPERATOR 5 pg_catalog.> (xid8, xid8),
     FUNCTION 1 (xid8, xid8) pg_catalog.xid8cmp(xid8, xid8);
+
+CREATE OPERATOR FAMILY uuid_ops USING learned;
+
+CREATE OPERATOR CLASS uuid_ops DEFAULT FOR TYPE uuid USING learned FAMILY uuid_ops AS
+    OPERATOR 1 pg_catalog.< (uuid, uuid),
+    OPERATOR 2 pg_catalog.<= (uuid, uuid),
+    OPERATOR 3 pg_catalog.= (uuid, uuid),
+    OPERATOR 4 pg_catalog.>= (uuid, uuid),
+    OPERATOR 5 pg_catalog.> (uuid, uuid),
+    FUNCTION 1 (uuid, uuid) pg_catalog.uuid_cmp(uuid, uuid);

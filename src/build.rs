@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 
+use learned::Entry;
 use learned::page::{Block, Page};
 use learned::store::{Change, Guard, Store};
 use learned::tree::{Builder, empty_index};
@@ -10,9 +11,8 @@ use pgrx::prelude::*;
 
 use crate::error::{OrRaise, internal, raise};
 use crate::options;
-use crate::pg::column::{self, column, descriptor};
+use crate::pg::columns::{Columns, for_words};
 use crate::pg::ffi;
-use crate::pg::key::{Key, KeyColumn, WORDS};
 use crate::spill::Spill;
 use crate::storage::{Bulk, Relation};
 
@@ -54,38 +54,11 @@ pub unsafe extern "C-unwind" fn ambuild(
     index: pg_sys::Relation,
     info: *mut pg_sys::IndexInfo,
 ) -> *mut pg_sys::IndexBuildResult {
-    // SAFETY: the relations stay open for the whole build.
-    let (column, fill, store) =
-        unsafe { (column(index), options::fill(index), Relation::new(index)) };
-    if store.blocks().or_raise(index) != 0 {
-        internal(index, "already contains data");
-    }
-    let mut bulk = Bulk::new(&store).or_raise(index);
-    let mut build = Build {
-        index,
-        column,
-        store: &store,
-        builder: Builder::new(&mut bulk, fill, descriptor(&column)),
-        entries: Vec::new(),
-        ordered: true,
-        limit: memory() / size_of::<Key>() / 2,
-        spill: None,
-        count: 0,
-        pushed: 0,
+    // SAFETY: the arguments are the server's, and the relations stay open for the whole build.
+    let (rows, count) = unsafe {
+        let columns = Columns::of(index);
+        for_words!(columns.words(), build(heap, index, info, columns))
     };
-    progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::SCAN);
-    // SAFETY: `build` outlives the scan. In block order (no synchronized scan), so that a table
-    // filled in key order is met in key order.
-    let rows = unsafe {
-        let state = (&raw mut build).cast();
-        let no_scan = std::ptr::null_mut();
-        ffi::table_index_build_scan(heap, index, info, true, Some(add_row), state, no_scan)
-    };
-    build.load();
-    let count = build.count;
-    let built = build.builder.finish(ffi::now_micros()).or_raise(index);
-    bulk.finish(built.blocks, WORDS).or_raise(index);
-
     // SAFETY: palloc returns memory for the result, or raises an error.
     unsafe {
         let result = pg_sys::palloc0(size_of::<pg_sys::IndexBuildResult>())
@@ -96,9 +69,52 @@ pub unsafe extern "C-unwind" fn ambuild(
     }
 }
 
+/// Builds an index; returns the numbers of rows and of entries.
+///
+/// # Safety
+/// As for [`ambuild`]; `columns` are the index's, of `W` words.
+unsafe fn build<const W: usize>(
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    info: *mut pg_sys::IndexInfo,
+    columns: Columns,
+) -> (f64, u64) {
+    // SAFETY: the index is open.
+    let (fill, store) = unsafe { (options::fill(index), Relation::new(index, W)) };
+    if store.blocks().or_raise(index) != 0 {
+        internal(index, "already contains data");
+    }
+    let mut bulk = Bulk::new(&store).or_raise(index);
+    let mut build = Build::<W> {
+        index,
+        columns,
+        store: &store,
+        builder: Builder::new(&mut bulk, fill, columns.descriptor()),
+        entries: Vec::new(),
+        ordered: true,
+        limit: memory() / size_of::<Entry<W>>() / 2,
+        spill: None,
+        count: 0,
+        pushed: 0,
+    };
+    progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase::SCAN);
+    // SAFETY: `build` outlives the scan. In block order (no synchronized scan), so that a table
+    // filled in key order is met in key order.
+    let rows = unsafe {
+        let state = (&raw mut build).cast();
+        let no_scan = std::ptr::null_mut();
+        ffi::table_index_build_scan(heap, index, info, true, Some(add_row::<W>), state, no_scan)
+    };
+    build.load();
+    let count = build.count;
+    let built = build.builder.finish(ffi::now_micros()).or_raise(index);
+    bulk.finish(built.blocks, W).or_raise(index);
+    (rows, count)
+}
+
 /// Takes one row of the table.
 #[pg_guard]
-unsafe extern "C-unwind" fn add_row(
+unsafe extern "C-unwind" fn add_row<const W: usize>(
     _index: pg_sys::Relation,
     tid: pg_sys::ItemPointer,
     values: *mut pg_sys::Datum,
@@ -106,10 +122,10 @@ unsafe extern "C-unwind" fn add_row(
     _alive: bool,
     state: *mut c_void,
 ) {
-    // SAFETY: the scan passes on the state given to it, and one column's value.
+    // SAFETY: the scan passes on the state given to it, and each column's value.
     unsafe {
-        let build = &mut *state.cast::<Build<'_, '_>>();
-        let entry = column::entry(&build.column, values, isnull, tid);
+        let build = &mut *state.cast::<Build<'_, '_, W>>();
+        let entry = build.columns.entry(values, isnull, tid);
         build.add(entry);
     }
 }
@@ -125,25 +141,25 @@ fn memory() -> usize {
 /// They are collected in memory. As long as they come in order, full memory goes to the builder,
 /// page by page. If they do not, they are sorted: in memory if they are few, else by the server's
 /// tuplesort, to which also goes what the builder has already written.
-struct Build<'s, 'r> {
+struct Build<'s, 'r, const W: usize> {
     index: pg_sys::Relation,
-    column: KeyColumn,
+    columns: Columns,
     store: &'r Relation,
-    builder: Builder<'s, Bulk<'r>, WORDS>,
-    entries: Vec<Key>,
+    builder: Builder<'s, Bulk<'r>, W>,
+    entries: Vec<Entry<W>>,
     /// `entries` ascend, and the builder accepts the first.
     ordered: bool,
     /// So many entries fit in half of the memory: sorting takes the other half.
     limit: usize,
-    spill: Option<Spill>,
+    spill: Option<Spill<W>>,
     /// Rows met.
     count: u64,
     /// Rows that the builder has.
     pushed: u64,
 }
 
-impl Build<'_, '_> {
-    fn add(&mut self, entry: Key) {
+impl<const W: usize> Build<'_, '_, W> {
+    fn add(&mut self, entry: Entry<W>) {
         self.count += 1;
         let after = match self.entries.last() {
             Some(last) => *last < entry,
@@ -194,7 +210,7 @@ impl Build<'_, '_> {
         progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, self.count as i64);
     }
 
-    fn push(&mut self, entry: Key) {
+    fn push(&mut self, entry: Entry<W>) {
         self.builder.push(entry).or_raise(self.index);
         self.pushed += 1;
         if self.pushed.is_multiple_of(0x1_0000) {
@@ -239,7 +255,7 @@ impl Build<'_, '_> {
             store.interrupt();
             Ok(Box::new(*store.read(block)?))
         };
-        let visit = &mut |entry: Key| {
+        let visit = &mut |entry: Entry<W>| {
             spill.put(&entry);
             Ok(())
         };
@@ -268,14 +284,20 @@ fn out_of_memory() -> ! {
 #[pg_guard]
 pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
     // SAFETY: the index stays open.
-    let (column, fill, store) = unsafe {
-        (
-            column(index),
-            options::fill(index),
-            Relation::init_fork(index),
-        )
-    };
-    for (block, page) in empty_index::<WORDS>(fill, descriptor(&column)) {
+    unsafe {
+        let columns = Columns::of(index);
+        for_words!(columns.words(), build_empty(index, &columns));
+    }
+}
+
+/// Writes the pages of an index without entries.
+///
+/// # Safety
+/// As for [`ambuildempty`]; `columns` are the index's, of `W` words.
+unsafe fn build_empty<const W: usize>(index: pg_sys::Relation, columns: &Columns) {
+    // SAFETY: the index stays open.
+    let (fill, store) = unsafe { (options::fill(index), Relation::init_fork(index, W)) };
+    for (block, page) in empty_index::<W>(fill, columns.descriptor()) {
         let mut write = store.extend();
         if write.block() != block {
             internal(index, "its INIT fork already contains data");

@@ -15,7 +15,7 @@ use pgrx::pg_sys;
 
 use crate::counters;
 use crate::error::OrRaise;
-use crate::pg::key::WORDS;
+use crate::pg::columns::for_words;
 use crate::storage::Relation;
 
 /// A larger model is not kept.
@@ -26,7 +26,14 @@ const MAGIC: u32 = 0x4F6D_4C64;
 const PATIENCE: u64 = 32;
 const MOST_PATIENCE: u64 = 4096;
 
-/// The chunk's header; the model's bytes follow.
+/// The chunk, whose begin does not depend on the number of words; the model's bytes follow.
+#[repr(C)]
+struct Chunk<const W: usize> {
+    header: Header,
+    recent: Recent<W>,
+}
+
+/// The chunk's header.
 #[repr(C)]
 struct Header {
     magic: u32,
@@ -46,28 +53,27 @@ struct Header {
     splits: Cell<u32>,
     /// What the meta page said of the model.
     place: Cell<ModelAt>,
-    recent: Recent<WORDS>,
 }
 
 /// The tree of an index with what this backend remembers of it.
 ///
 /// To be used within one callback: no catalog may be looked at and no lock on a relation taken
 /// while the tree is in use, since these may discard the cache.
-pub fn tree(store: &Relation) -> Tree<'_, Relation, WORDS> {
+pub fn tree<const W: usize>(store: &Relation) -> Tree<'_, Relation, W> {
     let rel = store.raw();
     // SAFETY: the relation is open, and rd_amcache is null or what load() put there.
     unsafe {
-        let mut cached = (*rel).rd_amcache.cast::<Header>();
+        let mut cached = (*rel).rd_amcache.cast::<Chunk<W>>();
         if cached.is_null() {
-            cached = load(store);
+            cached = load::<W>(store);
         }
-        let header = &*cached;
+        let Chunk { header, recent } = &*cached;
         let hint = u8::try_from(header.level.get())
             .ok()
             .map(|level| (header.root.get(), level));
         let tree = match model_bytes(cached) {
             [] => Tree::new(store),
-            bytes => Tree::with_model(store, bytes).with_recent(&header.recent),
+            bytes => Tree::with_model(store, bytes).with_recent(recent),
         };
         tree.with_root_hint(hint)
     }
@@ -78,11 +84,12 @@ pub fn tree(store: &Relation) -> Tree<'_, Relation, WORDS> {
 /// # Safety
 /// `cached` is a chunk that load() made, and lives for `'a`.
 #[inline(always)]
-unsafe fn model_bytes<'a>(cached: *mut Header) -> &'a [u8] {
-    // SAFETY: behind the header there are as many bytes as it says.
+unsafe fn model_bytes<'a, const W: usize>(cached: *mut Chunk<W>) -> &'a [u8] {
+    // SAFETY: behind the chunk there are as many bytes as its header says.
     unsafe {
-        let length = match (*cached).magic {
-            MAGIC => (*cached).length as usize,
+        let header = &(*cached).header;
+        let length = match header.magic {
+            MAGIC => header.length as usize,
             _ => 0,
         };
         std::slice::from_raw_parts(cached.add(1).cast::<u8>(), length)
@@ -97,7 +104,7 @@ fn header<'a>(rel: pg_sys::Relation) -> Option<&'a Header> {
 }
 
 /// Remembers what the callback learned about the root and the model's worth.
-pub fn remember(tree: &Tree<'_, Relation, WORDS>) {
+pub fn remember<const W: usize>(tree: &Tree<'_, Relation, W>) {
     let Some(header) = header(tree.store.raw()) else {
         return;
     };
@@ -159,15 +166,20 @@ pub fn review(store: &Relation) {
 #[inline(never)]
 fn ask(store: &Relation) {
     let rel = store.raw();
-    let meta = Tree::<_, WORDS>::new(store).meta().or_raise(rel);
+    let model = for_words!(store.words(), model_now(store)).or_raise(rel);
     let Some(header) = header(rel) else { return };
-    if meta.model.generation != header.place.get().generation {
+    if model.generation != header.place.get().generation {
         forget(rel);
         return;
     }
     header.astray.set(0);
     let patience = header.patience.get() * 2;
     header.patience.set(patience.min(MOST_PATIENCE));
+}
+
+/// What the meta page says of the model.
+fn model_now<const W: usize>(store: &Relation) -> learned::Result<ModelAt> {
+    Ok(Tree::<_, W>::new(store).meta()?.model)
 }
 
 /// Discards the cache. Nothing may refer to it any more.
@@ -187,9 +199,9 @@ pub fn forget(rel: pg_sys::Relation) {
 /// # Safety
 /// The relation has no cache.
 #[cold]
-unsafe fn load(store: &Relation) -> *mut Header {
+unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
     let rel = store.raw();
-    let tree = Tree::<_, WORDS>::new(store);
+    let tree = Tree::<_, W>::new(store);
     let place = tree.meta().or_raise(rel).model;
     let model = tree.load_model_at(&place).or_raise(rel);
     let model = model
@@ -198,9 +210,9 @@ unsafe fn load(store: &Relation) -> *mut Header {
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
     // relcache entry has a context of its own for such things.
     unsafe {
-        let size = size_of::<Header>() + model.len();
-        let chunk = pg_sys::MemoryContextAlloc((*rel).rd_indexcxt, size).cast::<Header>();
-        chunk.write(Header {
+        let size = size_of::<Chunk<W>>() + model.len();
+        let chunk = pg_sys::MemoryContextAlloc((*rel).rd_indexcxt, size).cast::<Chunk<W>>();
+        let header = Header {
             magic: MAGIC,
             length: model.len() as u32,
             root: Cell::new(0),
@@ -212,6 +224,9 @@ unsafe fn load(store: &Relation) -> *mut Header {
             again: Cell::new(false),
             splits: Cell::new(0),
             place: Cell::new(place),
+        };
+        chunk.write(Chunk {
+            header,
             recent: Recent::default(),
         });
         let bytes = chunk.add(1).cast::<u8>();

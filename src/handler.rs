@@ -40,7 +40,6 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     amconsistentordering: true,
     amcanbackward: true,
     amcanunique: false,
-    // Only one column yet, but the build refuses more with a better message than the server.
     amcanmulticol: true,
     amoptionalkey: true,
     amsearcharray: true,
@@ -95,10 +94,14 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
 #[pg_guard]
 unsafe extern "C-unwind" fn height(rel: pg_sys::Relation) -> i32 {
     use crate::error::OrRaise;
+    use crate::pg::columns::{Columns, for_words};
+    use crate::storage::Relation;
+    fn level<const W: usize>(store: &Relation) -> learned::Result<u8> {
+        Ok(learned::Tree::<_, W>::new(store).meta()?.level)
+    }
     // SAFETY: the planner has the index open.
-    let store = unsafe { crate::storage::Relation::new(rel) };
-    let tree = learned::Tree::<_, { crate::pg::key::WORDS }>::new(&store);
-    i32::from(tree.meta().or_raise(rel).level)
+    let store = unsafe { Relation::new(rel, Columns::of(rel).words()) };
+    i32::from(for_words!(store.words(), level(&store)).or_raise(rel))
 }
 
 /// What a strategy means: the numbers happen to be the same.

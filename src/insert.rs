@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
-use crate::pg::column;
+use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 use crate::{cache, options, train};
 
@@ -13,7 +13,7 @@ use crate::{cache, options, train};
 /// result says so.
 ///
 /// # Safety
-/// Called by the server with an open index, one value and its null flag, and a heap TID.
+/// Called by the server with an open index, a value and a null flag for each column, and a heap TID.
 #[allow(clippy::too_many_arguments)]
 #[pg_guard]
 pub unsafe extern "C-unwind" fn aminsert(
@@ -27,16 +27,36 @@ pub unsafe extern "C-unwind" fn aminsert(
     _info: *mut pg_sys::IndexInfo,
 ) -> bool {
     // SAFETY: the arguments are as the server passes them, and the index stays open.
-    let (entry, store) = unsafe {
-        let column = column::column(index);
-        let entry = column::entry(&column, values, isnull, tid);
-        (entry, Relation::new(index))
+    unsafe {
+        let columns = Columns::of(index);
+        for_words!(
+            columns.words(),
+            insert(index, &columns, values, isnull, tid)
+        );
+    }
+    false
+}
+
+/// Adds one entry.
+///
+/// # Safety
+/// As for [`aminsert`]; `columns` are the index's, of `W` words.
+#[inline(always)]
+unsafe fn insert<const W: usize>(
+    index: pg_sys::Relation,
+    columns: &Columns,
+    values: *const pg_sys::Datum,
+    isnull: *const bool,
+    tid: *const pg_sys::ItemPointerData,
+) {
+    // SAFETY: the caller's contract.
+    let (entry, fill, store) = unsafe {
+        let entry = columns.entry::<W>(values, isnull, tid);
+        (entry, options::fill(index), Relation::new(index, W))
     };
-    // SAFETY: the index is open.
-    let fill = unsafe { options::fill(index) };
     let how = {
         let near = cache::near(index);
-        let tree = cache::tree(&store);
+        let tree = cache::tree::<W>(&store);
         let done = match near {
             Some(leaf) => tree.insert_near(leaf, entry, fill),
             None => tree.insert(entry, fill),
@@ -47,8 +67,7 @@ pub unsafe extern "C-unwind" fn aminsert(
         done.how
     };
     if matches!(how, How::Split(_)) {
-        train::after_split(&store);
+        train::after_split::<W>(&store);
     }
     cache::review(&store);
-    false
 }

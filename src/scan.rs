@@ -8,29 +8,53 @@
 //! slot; both keep the pin of the batch's leaf, which holds off VACUUM. So do scans of indexes without WAL,
 //! as in nbtree.
 
+use learned::Entry;
 use learned::cursor::{Cursor, Mark};
-use learned::key::TID_MASK;
 use learned::store::{Guard, Store};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::cache;
 use crate::error::OrRaise;
-use crate::pg::key::{Key, KeyColumn, WORDS};
-use crate::pg::{bounds, column, ffi, query};
+use crate::pg::columns::{Columns, item_pointer};
+use crate::pg::tuple::Tuple;
+use crate::pg::{bounds, ffi, query};
 use crate::storage::{Pinned, Relation};
 
-/// What `scan->opaque` points to. It has a memory context of its own, with whose deletion (by
-/// `amendscan`, or when a query fails) it is dropped.
-struct State {
-    column: KeyColumn,
-    cursor: Cursor<WORDS>,
+/// What `scan->opaque` points to: a scan of keys of so many words. It has a memory context of its own, with
+/// whose deletion (by `amendscan`, or when a query fails) it is dropped.
+// Allocated once a scan, and never moved.
+#[allow(clippy::large_enum_variant)]
+enum State {
+    One(Scan<1>),
+    Two(Scan<2>),
+    Three(Scan<3>),
+    Four(Scan<4>),
+    Eight(Scan<8>),
+}
+
+/// Evaluates an expression with the scan, whatever its number of words.
+macro_rules! with_scan {
+    ($state:expr, $scan:ident => $result:expr) => {
+        match $state {
+            State::One($scan) => $result,
+            State::Two($scan) => $result,
+            State::Three($scan) => $result,
+            State::Four($scan) => $result,
+            State::Eight($scan) => $result,
+        }
+    };
+}
+
+struct Scan<const W: usize> {
+    columns: Columns,
+    cursor: Cursor<W>,
     /// Whether the pin of a batch's leaf is kept.
     keep_pin: bool,
     /// Leaves read are noted for serializable transactions.
     note_reads: bool,
     pinned: Option<Pinned>,
-    mark: Option<Mark<WORDS>>,
+    mark: Option<Mark<W>>,
     /// The row of an index-only scan.
     tuple: Tuple,
     /// TIDs on their way into a bitmap.
@@ -39,47 +63,199 @@ struct State {
     at_end: pg_sys::MemoryContextCallback,
 }
 
-/// An index tuple with one column: `IndexTupleData`, then the value, or the bitmap that says NULL.
-#[repr(C, align(8))]
-struct Tuple {
-    head: pg_sys::IndexTupleData,
-    body: [u8; 8],
+impl State {
+    fn new(
+        columns: Columns,
+        context: pg_sys::MemoryContext,
+        at_end: pg_sys::MemoryContextCallback,
+    ) -> Self {
+        match columns.words() {
+            1 => Self::One(Scan::new(columns, context, at_end)),
+            2 => Self::Two(Scan::new(columns, context, at_end)),
+            3 => Self::Three(Scan::new(columns, context, at_end)),
+            4 => Self::Four(Scan::new(columns, context, at_end)),
+            _ => Self::Eight(Scan::new(columns, context, at_end)),
+        }
+    }
 }
 
-/// Both forms have this size: a value, or a null bitmap of four bytes, each rounded up to eight.
-const TUPLE_BYTES: u16 = 16;
-const _: () = assert!(size_of::<Tuple>() == TUPLE_BYTES as usize);
-
-impl Tuple {
-    fn new() -> Self {
+impl<const W: usize> Scan<W> {
+    fn new(
+        columns: Columns,
+        context: pg_sys::MemoryContext,
+        at_end: pg_sys::MemoryContextCallback,
+    ) -> Self {
         Self {
-            head: pg_sys::IndexTupleData {
-                t_tid: pg_sys::ItemPointerData::default(),
-                t_info: TUPLE_BYTES,
-            },
-            body: [0; 8],
+            columns,
+            cursor: Cursor::default(),
+            keep_pin: true,
+            note_reads: false,
+            pinned: None,
+            mark: None,
+            tuple: Tuple::new(),
+            tids: Vec::new(),
+            context,
+            at_end,
         }
     }
 
+    /// Sets the range.
+    ///
+    /// # Safety
+    /// `scan` is the server's of this state, and `keys` are for its index.
     #[inline(always)]
-    fn set(&mut self, column: &KeyColumn, entry: &Key) {
-        (self.head.t_info, self.body) = match column.bytes(entry) {
-            Some(bytes) => (TUPLE_BYTES, bytes),
-            None => (TUPLE_BYTES | pg_sys::INDEX_NULL_MASK as u16, [0; 8]),
-        };
+    unsafe fn begin(&mut self, scan: &pg_sys::IndexScanDescData, keys: &[pg_sys::ScanKeyData]) {
+        self.release();
+        self.mark = None;
+        bounds::apply(&self.columns, keys, &mut self.cursor);
+        // SAFETY: snapshot and index live as long as the scan.
+        unsafe {
+            self.keep_pin = scan.xs_want_itup
+                || !query::is_mvcc_snapshot(scan.xs_snapshot)
+                || !ffi::relation_needs_wal(scan.indexRelation);
+            self.note_reads = pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32
+                && (*(*scan.indexRelation).rd_indam).ampredlocks;
+        }
     }
-}
 
-/// The heap TID of an entry.
-#[inline(always)]
-fn item_pointer(entry: &Key) -> pg_sys::ItemPointerData {
-    let tid = entry.tie & TID_MASK;
-    pg_sys::ItemPointerData {
-        ip_blkid: pg_sys::BlockIdData {
-            bi_hi: (tid >> 32) as u16,
-            bi_lo: (tid >> 16) as u16,
-        },
-        ip_posid: tid as u16,
+    /// Gives back the pin of the batch's leaf.
+    #[inline(always)]
+    fn release(&mut self) {
+        if let Some(pinned) = self.pinned.take() {
+            pinned.release();
+        }
+    }
+
+    /// Puts the next row into the server's scan; false at the end.
+    #[inline(always)]
+    fn next(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
+        let forward = backward == self.columns.reversed;
+        let entry = match self.cursor.step(forward) {
+            Some(entry) => entry,
+            None => match self.fill(scan, forward) {
+                Some(entry) => entry,
+                None => return false,
+            },
+        };
+        scan.xs_heaptid = item_pointer(entry.tie);
+        scan.xs_recheck = !self.cursor.is_sure(&entry);
+        if scan.xs_want_itup {
+            scan.xs_itup = self.tuple.of(&self.columns, &entry);
+        }
+        true
+    }
+
+    /// Reads the next batch and returns its first entry; None at the end of the range.
+    #[inline(never)]
+    fn fill(&mut self, scan: &pg_sys::IndexScanDescData, forward: bool) -> Option<Entry<W>> {
+        if !self.cursor.has_more(forward) {
+            self.cursor.finish(forward);
+            self.release();
+            return None;
+        }
+        self.count_search(scan);
+        let index = scan.indexRelation;
+        self.release();
+        // SAFETY: the scan's index is open, and stays so.
+        let store = unsafe { Relation::new(index, W) };
+        let entry = loop {
+            // Made anew for each leaf: the model may be discarded when interrupts are served.
+            let tree = cache::tree(&store);
+            let leaf = self.cursor.load(&tree, forward).or_raise(index);
+            self.note_read(scan, &leaf);
+            let entry = self.cursor.step(forward);
+            if self.keep_pin && entry.is_some() {
+                self.pinned = Some(leaf.unlock());
+            } else {
+                drop(leaf);
+            }
+            cache::remember(&tree);
+            if entry.is_some() {
+                break entry;
+            }
+            if !self.cursor.has_more(forward) {
+                self.cursor.finish(forward);
+                break None;
+            }
+            pgrx::check_for_interrupts!();
+        };
+        cache::review(&store);
+        entry
+    }
+
+    /// Adds all rows of the range to a bitmap and returns their number.
+    ///
+    /// # Safety
+    /// `bitmap` is one of the server's.
+    unsafe fn all(
+        &mut self,
+        scan: &pg_sys::IndexScanDescData,
+        bitmap: *mut pg_sys::TIDBitmap,
+    ) -> i64 {
+        if !self.cursor.has_more(true) {
+            return 0;
+        }
+        self.count_search(scan);
+        let index = scan.indexRelation;
+        let mut count = 0;
+        // SAFETY: the scan's index is open, and stays so.
+        let store = unsafe { Relation::new(index, W) };
+        self.cursor.read_far();
+        while self.cursor.has_more(true) {
+            // As in fill().
+            let tree = cache::tree(&store);
+            let leaf = self.cursor.load(&tree, true).or_raise(index);
+            self.note_read(scan, &leaf);
+            drop(leaf);
+            cache::remember(&tree);
+            let sure = |entry: &Entry<W>| self.cursor.is_sure(entry);
+            for same in self.cursor.batch().chunk_by(|a, b| sure(a) == sure(b)) {
+                let recheck = !same.first().is_some_and(sure);
+                self.tids.clear();
+                let tids = same.iter().map(|entry| item_pointer(entry.tie));
+                self.tids.extend(tids);
+                // SAFETY: a bitmap, and as many TIDs as it is told.
+                unsafe {
+                    let tids = self.tids.as_mut_ptr();
+                    pg_sys::tbm_add_tuples(bitmap, tids, same.len() as i32, recheck);
+                }
+                count += same.len() as i64;
+            }
+            pgrx::check_for_interrupts!();
+        }
+        self.cursor.finish(true);
+        cache::review(&store);
+        count
+    }
+
+    /// Judges and notes the read of a leaf while it is still locked: for snapshots that may be too old,
+    /// for serializable transactions.
+    #[inline(always)]
+    fn note_read(&self, scan: &pg_sys::IndexScanDescData, leaf: &<Relation as Store>::Read) {
+        // SAFETY: index and snapshot are the scan's.
+        unsafe { query::check_snapshot_age(scan.indexRelation, scan.xs_snapshot, leaf) };
+        if self.note_reads {
+            // SAFETY: index and snapshot are the scan's.
+            unsafe {
+                query::PredicateLockPage(scan.indexRelation, leaf.block(), scan.xs_snapshot);
+            }
+        }
+    }
+
+    /// Statistics: one more search, if this is the range's first batch.
+    #[inline]
+    fn count_search(&self, scan: &pg_sys::IndexScanDescData) {
+        if self.cursor.is_started() {
+            return;
+        }
+        // SAFETY: the scan's index is open; `instrument` is null or the executor's.
+        unsafe {
+            ffi::count_index_scan(scan.indexRelation);
+            #[cfg(feature = "pg18")]
+            if let Some(instrument) = scan.instrument.as_mut() {
+                instrument.nsearches += 1;
+            }
+        }
     }
 }
 
@@ -96,7 +272,7 @@ pub unsafe extern "C-unwind" fn ambeginscan(
     // SAFETY: the index is open. The state is written in full before anything looks at it, and
     // the callback's argument lives as long as the context that calls back.
     unsafe {
-        let column = column::column(index);
+        let columns = Columns::of(index);
         let scan = pg_sys::RelationGetIndexScan(index, nkeys, norderbys);
         let context = pg_sys::AllocSetContextCreateInternal(
             pg_sys::CurrentMemoryContext,
@@ -106,23 +282,15 @@ pub unsafe extern "C-unwind" fn ambeginscan(
             pg_sys::ALLOCSET_SMALL_MAXSIZE as usize,
         );
         let state = pg_sys::MemoryContextAlloc(context, size_of::<State>()).cast::<State>();
-        state.write(State {
-            column,
-            cursor: Cursor::default(),
-            keep_pin: true,
-            note_reads: false,
-            pinned: None,
-            mark: None,
-            tuple: Tuple::new(),
-            tids: Vec::new(),
-            context,
-            at_end: pg_sys::MemoryContextCallback {
-                func: Some(drop_state),
-                arg: state.cast(),
-                next: std::ptr::null_mut(),
-            },
+        let at_end = pg_sys::MemoryContextCallback {
+            func: Some(drop_state),
+            arg: state.cast(),
+            next: std::ptr::null_mut(),
+        };
+        state.write(State::new(columns, context, at_end));
+        with_scan!(&mut *state, of => {
+            pg_sys::MemoryContextRegisterResetCallback(context, &raw mut of.at_end);
         });
-        pg_sys::MemoryContextRegisterResetCallback(context, &raw mut (*state).at_end);
         (*scan).opaque = state.cast();
         (*scan).xs_itupdesc = (*index).rd_att;
         scan
@@ -161,22 +329,7 @@ pub unsafe extern "C-unwind" fn amrescan(
         } else {
             std::slice::from_raw_parts(scan.keyData, count)
         };
-        release(state);
-        state.mark = None;
-        bounds::apply(&state.column, keys, &mut state.cursor);
-        state.keep_pin = scan.xs_want_itup
-            || !query::is_mvcc_snapshot(scan.xs_snapshot)
-            || !ffi::relation_needs_wal(scan.indexRelation);
-        state.note_reads = pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32
-            && (*(*scan.indexRelation).rd_indam).ampredlocks;
-    }
-}
-
-/// Gives back the pin of the batch's leaf.
-#[inline(always)]
-fn release(state: &mut State) {
-    if let Some(pinned) = state.pinned.take() {
-        pinned.release();
+        with_scan!(state, of => of.begin(scan, keys));
     }
 }
 
@@ -196,89 +349,7 @@ pub unsafe extern "C-unwind" fn amgettuple(
         (scan, state)
     };
     let backward = direction == pg_sys::ScanDirection::BackwardScanDirection;
-    let forward = backward == state.column.reversed;
-    let entry = match state.cursor.step(forward) {
-        Some(entry) => entry,
-        None => match fill(scan, state, forward) {
-            Some(entry) => entry,
-            None => return false,
-        },
-    };
-    scan.xs_heaptid = item_pointer(&entry);
-    scan.xs_recheck = !state.cursor.is_sure(&entry);
-    if scan.xs_want_itup {
-        state.tuple.set(&state.column, &entry);
-        scan.xs_itup = &raw mut state.tuple.head;
-    }
-    true
-}
-
-/// Reads the next batch and returns its first entry; None at the end of the range.
-#[inline(never)]
-fn fill(scan: &pg_sys::IndexScanDescData, state: &mut State, forward: bool) -> Option<Key> {
-    if !state.cursor.has_more(forward) {
-        state.cursor.finish(forward);
-        release(state);
-        return None;
-    }
-    count_search(scan, state);
-    let index = scan.indexRelation;
-    release(state);
-    // SAFETY: the scan's index is open, and stays so.
-    let store = unsafe { Relation::new(index) };
-    let entry = loop {
-        // Made anew for each leaf: the model may be discarded when interrupts are served.
-        let tree = cache::tree(&store);
-        let leaf = state.cursor.load(&tree, forward).or_raise(index);
-        note_read(scan, state, &leaf);
-        let entry = state.cursor.step(forward);
-        if state.keep_pin && entry.is_some() {
-            state.pinned = Some(leaf.unlock());
-        } else {
-            drop(leaf);
-        }
-        cache::remember(&tree);
-        if entry.is_some() {
-            break entry;
-        }
-        if !state.cursor.has_more(forward) {
-            state.cursor.finish(forward);
-            break None;
-        }
-        pgrx::check_for_interrupts!();
-    };
-    cache::review(&store);
-    entry
-}
-
-/// Judges and notes the read of a leaf while it is still locked: for snapshots that may be too old,
-/// for serializable transactions.
-#[inline(always)]
-fn note_read(scan: &pg_sys::IndexScanDescData, state: &State, leaf: &<Relation as Store>::Read) {
-    // SAFETY: index and snapshot are the scan's.
-    unsafe { query::check_snapshot_age(scan.indexRelation, scan.xs_snapshot, leaf) };
-    if state.note_reads {
-        // SAFETY: index and snapshot are the scan's.
-        unsafe {
-            query::PredicateLockPage(scan.indexRelation, leaf.block(), scan.xs_snapshot);
-        }
-    }
-}
-
-/// Statistics: one more search, if this is the range's first batch.
-#[inline]
-fn count_search(scan: &pg_sys::IndexScanDescData, state: &State) {
-    if state.cursor.is_started() {
-        return;
-    }
-    // SAFETY: the scan's index is open; `instrument` is null or the executor's.
-    unsafe {
-        ffi::count_index_scan(scan.indexRelation);
-        #[cfg(feature = "pg18")]
-        if let Some(instrument) = scan.instrument.as_mut() {
-            instrument.nsearches += 1;
-        }
-    }
+    with_scan!(state, of => of.next(scan, backward))
 }
 
 /// Adds all rows of the range to a bitmap.
@@ -295,38 +366,8 @@ pub unsafe extern "C-unwind" fn amgetbitmap(
         let scan = &*scan;
         (scan, &mut *scan.opaque.cast::<State>())
     };
-    if !state.cursor.has_more(true) {
-        return 0;
-    }
-    count_search(scan, state);
-    let index = scan.indexRelation;
-    let mut count = 0;
-    // SAFETY: the scan's index is open, and stays so.
-    let store = unsafe { Relation::new(index) };
-    state.cursor.read_far();
-    while state.cursor.has_more(true) {
-        // As in fill().
-        let tree = cache::tree(&store);
-        let leaf = state.cursor.load(&tree, true).or_raise(index);
-        note_read(scan, state, &leaf);
-        drop(leaf);
-        cache::remember(&tree);
-        let sure = |entry: &Key| state.cursor.is_sure(entry);
-        for same in state.cursor.batch().chunk_by(|a, b| sure(a) == sure(b)) {
-            let recheck = !same.first().is_some_and(sure);
-            state.tids.clear();
-            state.tids.extend(same.iter().map(item_pointer));
-            // SAFETY: a bitmap, and as many TIDs as it is told.
-            unsafe {
-                pg_sys::tbm_add_tuples(bitmap, state.tids.as_mut_ptr(), same.len() as i32, recheck);
-            }
-            count += same.len() as i64;
-        }
-        pgrx::check_for_interrupts!();
-    }
-    state.cursor.finish(true);
-    cache::review(&store);
-    count
+    // SAFETY: the bitmap is the server's.
+    unsafe { with_scan!(state, of => of.all(scan, bitmap)) }
 }
 
 /// Ends a scan.
@@ -338,8 +379,10 @@ pub unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
     // SAFETY: opaque is what ambeginscan put there; with its context the state goes, too.
     unsafe {
         let state = (*scan).opaque.cast::<State>();
-        release(&mut *state);
-        let context = (*state).context;
+        let context = with_scan!(&mut *state, of => {
+            of.release();
+            of.context
+        });
         (*scan).opaque = std::ptr::null_mut();
         pg_sys::MemoryContextDelete(context);
     }
@@ -353,7 +396,7 @@ pub unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
 pub unsafe extern "C-unwind" fn ammarkpos(scan: pg_sys::IndexScanDesc) {
     // SAFETY: opaque is what ambeginscan put there.
     let state = unsafe { &mut *(*scan).opaque.cast::<State>() };
-    state.mark = Some(state.cursor.mark());
+    with_scan!(state, of => of.mark = Some(of.cursor.mark()));
 }
 
 /// Goes back to the row remembered. Rows of the batch in memory need no pin: the marked row itself
@@ -365,19 +408,24 @@ pub unsafe extern "C-unwind" fn ammarkpos(scan: pg_sys::IndexScanDesc) {
 pub unsafe extern "C-unwind" fn amrestrpos(scan: pg_sys::IndexScanDesc) {
     // SAFETY: opaque is what ambeginscan put there.
     let state = unsafe { &mut *(*scan).opaque.cast::<State>() };
-    if let Some(mark) = &state.mark {
-        state.cursor.restore(mark);
-    }
+    with_scan!(state, of => {
+        if let Some(mark) = &of.mark {
+            of.cursor.restore(mark);
+        }
+    });
 }
 
-/// Whether an index-only scan may read a column from the index. Not on a standby: replay takes no
+/// Whether an index-only scan may read a column, counted from 1, from the index. Not on a standby: replay takes no
 /// cleanup locks, so a pin there does not keep heap slots from being used again. And not where the
 /// entry does not tell -0 from 0.
 ///
 /// # Safety
 /// Called by the server with an open index.
 #[pg_guard]
-pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, _column: i32) -> bool {
+pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, column: i32) -> bool {
     // SAFETY: the index is open; the rest may be asked at any time.
-    unsafe { column::column(index).key_type.is_exact() && !pg_sys::RecoveryInProgress() }
+    let (columns, recovery) = unsafe { (Columns::of(index), pg_sys::RecoveryInProgress()) };
+    let at = usize::try_from(column).unwrap_or(0).checked_sub(1);
+    let column = at.and_then(|at| columns.list().get(at));
+    !recovery && column.is_some_and(|column| column.key_type.is_exact())
 }

@@ -11,12 +11,11 @@ use pgrx::pg_sys;
 use crate::cache;
 use crate::error::OrRaise;
 use crate::pg::ffi::now_micros;
-use crate::pg::key::WORDS;
 use crate::storage::Relation;
 
 /// Trains a new model if that is due after a split by this backend. Called when nothing is locked
 /// and nothing refers to the cache.
-pub fn after_split(store: &Relation) {
+pub fn after_split<const W: usize>(store: &Relation) {
     let index = store.raw();
     let blocks = store.blocks().or_raise(index);
     let Some(known) = cache::has_split(index, blocks) else {
@@ -30,7 +29,7 @@ pub fn after_split(store: &Relation) {
             return;
         }
     }
-    let is_new = train(store, known).or_raise(index);
+    let is_new = train::<W>(store, known).or_raise(index);
     // SAFETY: locked above; after an ERROR the transaction's abort gives it back.
     unsafe { pg_sys::UnlockPage(index, META, lock) };
     if is_new {
@@ -45,7 +44,7 @@ pub fn after_split(store: &Relation) {
 
 /// Whether there is now another model than the one `known` here: somebody else's, or a new one. Other sessions
 /// look for it when they notice that theirs errs.
-fn train(store: &Relation, known: u64) -> Result<bool> {
-    let tree = Tree::<_, WORDS>::new(store);
+fn train<const W: usize>(store: &Relation, known: u64) -> Result<bool> {
+    let tree = Tree::<_, W>::new(store);
     Ok(tree.meta()?.model.generation != known || tree.retrain_in_passing(now_micros())?)
 }

@@ -6,15 +6,15 @@ use learned::leaf::Leaf;
 use learned::model::Model;
 use learned::page::{self, Kind};
 use learned::store::Store;
+use learned::tree::Vacuumed;
 use learned::{Tree, page::META};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
-use crate::pg::column::item_pointer;
+use crate::pg::columns::{Columns, for_words, item_pointer};
 use crate::pg::ffi::now_micros;
-use crate::pg::key::WORDS;
 use crate::storage::Relation;
 
 /// The access method's `ambulkdelete`. Validation of a concurrently built index comes here, too:
@@ -32,7 +32,8 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     // SAFETY: info is valid during the call and its index open.
     let (index, store) = unsafe {
         let index = (*info).index;
-        (index, Relation::vacuum(index, (*info).strategy))
+        let words = Columns::of(index).words();
+        (index, Relation::vacuum(index, words, (*info).strategy))
     };
     let mut dead = |tie: u64| match callback {
         Some(callback) => {
@@ -43,8 +44,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         }
         None => false,
     };
-    let tree = Tree::<_, WORDS>::new(&store);
-    let done = tree.vacuum(&mut dead).or_raise(index);
+    let done = for_words!(store.words(), remove(&store, &mut dead)).or_raise(index);
     // SAFETY: stats is null or the result of an earlier pass, which is ours to change.
     unsafe {
         let stats = or_new(stats);
@@ -53,6 +53,13 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         (*stats).tuples_removed += done.removed as f64;
         stats
     }
+}
+
+fn remove<const W: usize>(
+    store: &Relation,
+    dead: &mut dyn FnMut(u64) -> bool,
+) -> learned::Result<Vacuumed> {
+    Tree::<_, W>::new(store).vacuum(dead)
 }
 
 /// The access method's `amvacuumcleanup`.
@@ -73,30 +80,12 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
             return stats;
         }
         let index = (*info).index;
-        (index, Relation::vacuum(index, (*info).strategy))
+        let words = Columns::of(index).words();
+        (index, Relation::vacuum(index, words, (*info).strategy))
     };
-    let counted = count(&store).or_raise(index);
-    let tree = Tree::<_, WORDS>::new(&store);
-    let mut free = 0;
-    // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
-    // back here or by transaction abort.
-    unsafe {
-        let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
-        pg_sys::LockPage(index, META, lock);
-        if is_due(&tree, counted.leaves).or_raise(index) {
-            tree.retrain(now_micros()).or_raise(index);
-            if pg_sys::ParallelWorkerNumber < 0 {
-                pg_sys::CacheInvalidateRelcache(index);
-            }
-        }
-        tree.sweep(&mut |block| {
-            free += 1;
-            pg_sys::RecordFreeIndexPage(index, block);
-        })
-        .or_raise(index);
-        pg_sys::UnlockPage(index, META, lock);
-        pg_sys::IndexFreeSpaceMapVacuum(index);
-    }
+    let counted = for_words!(store.words(), count(&store)).or_raise(index);
+    // SAFETY: the index is open.
+    let free = unsafe { for_words!(store.words(), tidy(index, &store, counted.leaves)) };
     // SAFETY: as in ambulkdelete.
     unsafe {
         let first = stats.is_null();
@@ -111,6 +100,35 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         (*stats).pages_deleted = free;
         stats
     }
+}
+
+/// Retrains the model if that is due and finds the pages to reuse; returns their number.
+///
+/// # Safety
+/// `store` is of `index`, which is open, and has keys of `W` words.
+unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &Relation, leaves: u64) -> u32 {
+    let tree = Tree::<_, W>::new(store);
+    let mut free = 0;
+    // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
+    // back here or by transaction abort.
+    unsafe {
+        let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        pg_sys::LockPage(index, META, lock);
+        if is_due(&tree, leaves).or_raise(index) {
+            tree.retrain(now_micros()).or_raise(index);
+            if pg_sys::ParallelWorkerNumber < 0 {
+                pg_sys::CacheInvalidateRelcache(index);
+            }
+        }
+        tree.sweep(&mut |block| {
+            free += 1;
+            pg_sys::RecordFreeIndexPage(index, block);
+        })
+        .or_raise(index);
+        pg_sys::UnlockPage(index, META, lock);
+        pg_sys::IndexFreeSpaceMapVacuum(index);
+    }
+    free
 }
 
 /// `stats`, or a new one where the server has none yet.
@@ -133,21 +151,21 @@ struct Counted {
 }
 
 /// Counts leaves and their entries, from the pages' headers.
-fn count(store: &Relation) -> learned::Result<Counted> {
+fn count<const W: usize>(store: &Relation) -> learned::Result<Counted> {
     let mut counted = Counted::default();
     for block in META + 1..store.blocks()? {
         store.interrupt();
         let page = store.read(block)?;
         if page::kind(&page) == Some(Kind::Leaf) && !page::is_new(&page) {
             counted.leaves += 1;
-            counted.entries += Leaf::<WORDS>::open(&page, block)?.live() as u64;
+            counted.entries += Leaf::<W>::open(&page, block)?.live() as u64;
         }
     }
     Ok(counted)
 }
 
 /// Whether the model knows too few of the leaves.
-fn is_due(tree: &Tree<'_, Relation, WORDS>, leaves: u64) -> learned::Result<bool> {
+fn is_due<const W: usize>(tree: &Tree<'_, Relation, W>, leaves: u64) -> learned::Result<bool> {
     let bytes = tree.load_model()?;
     let known = bytes
         .as_deref()

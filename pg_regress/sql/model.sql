@@ -15,9 +15,9 @@ CREATE FUNCTION mo_sound(index regclass) RETURNS boolean LANGUAGE sql AS $$
 SELECT mo_sound('mo_k'), mo_sound('mo_t'), mo_sound('mo_d');
 SELECT max(position + positions) = (SELECT leaves FROM omendb_stats('mo_k')) FROM omendb_model('mo_k');
 -- Keys are of the column's type, and rows of the table or next to one.
-SELECT bool_and(first_key::int8 BETWEEN 1000 AND 200000001) FROM omendb_model('mo_k');
-SELECT bool_and(first_key::timestamptz BETWEEN '2024-01-01 UTC' AND '2024-06-01 UTC') FROM omendb_model('mo_t');
-SELECT bool_and(first_key::int2 BETWEEN 0 AND 7) FROM omendb_model('mo_d');
+SELECT bool_and(first_key[1]::int8 BETWEEN 1000 AND 200000001) FROM omendb_model('mo_k');
+SELECT bool_and(first_key[1]::timestamptz BETWEEN '2024-01-01 UTC' AND '2024-06-01 UTC') FROM omendb_model('mo_t');
+SELECT bool_and(first_key[1]::int2 BETWEEN 0 AND 7) FROM omendb_model('mo_d');
 -- The formula of the comment, by which a model can be plotted: it gives each segment's own first leaf.
 SELECT count(*) > 0, bool_and(abs(intercept) < 1 AND slope >= 0 AND NOT searched AND below <= 1 AND above <= 1) FROM omendb_model('mo_k');
 -- One page a search, and the leaf is the one predicted.
@@ -27,6 +27,17 @@ SELECT count(*), avg(pages) < 1.1 AS one_page, bool_and(actual_leaf BETWEEN leaf
     FROM generate_series('2024-01-01 UTC'::timestamptz, '2024-05-18 UTC', '3 h') t, omendb_predict('mo_t', t::text);
 SELECT k, p.leaf = p.actual_leaf AS right, p.pages FROM unnest('{0,3,6,7,NULL}'::text[]) k, omendb_predict('mo_d', k) p;
 SELECT leaf, actual_leaf, pages FROM omendb_predict('mo_k', '-9223372036854775808');
+-- Several columns, one of them descending, one of two words.
+CREATE TABLE mo_many AS SELECT d, t, CASE WHEN k % 11000 > 0 THEN lpad(to_hex(k * 7919), 32, '0')::uuid END AS u FROM mo;
+CREATE INDEX mo_many_dt ON mo_many USING learned (d, t DESC) WITH (fillfactor = 10);
+CREATE INDEX mo_many_ut ON mo_many USING learned (u, t) WITH (fillfactor = 10);
+SELECT mo_sound('mo_many_dt'), mo_sound('mo_many_ut');
+SELECT bool_and(first_key[1]::int2 BETWEEN 0 AND 7), bool_and(first_key[2]::timestamptz BETWEEN '2024-01-01 UTC' AND '2024-06-01 UTC'),
+    bool_and(cardinality(first_key) = 2) FROM omendb_model('mo_many_dt');
+SELECT bool_and(first_key[1] IS NULL OR first_key[1]::uuid <= lpad(to_hex(7919 * 200000000::int8 + 1), 32, '0')::uuid) FROM omendb_model('mo_many_ut');
+SELECT count(*), avg(pages) < 1.1 AS one_page, bool_and(actual_leaf BETWEEN leaf - below AND leaf + above) AS within
+    FROM generate_series(0, 6) d, generate_series('2024-01-01 UTC'::timestamptz, '2024-05-18 UTC', '1 day') t, omendb_predict('mo_many_dt', d::text, t::text);
+SELECT count(*), avg(pages) < 1.1 AS one_page FROM mo_many, omendb_predict('mo_many_ut', u::text, t::text) WHERE extract(minute FROM t) = 0;
 -- A model of another table's data: everything is found all the same.
 INSERT INTO mo SELECT i * 1000, NULL, NULL FROM generate_series(-100000, 0) i;
 SELECT omendb_retrain('mo_k'), omendb_retrain('mo_t'), omendb_retrain('mo_d');
@@ -53,7 +64,7 @@ CREATE INDEX mo_edge_i ON mo_edge USING learned (i) WITH (fillfactor = 10);
 CREATE INDEX mo_edge_d ON mo_edge USING learned (d) WITH (fillfactor = 10);
 CREATE INDEX mo_edge_t ON mo_edge USING learned (t) WITH (fillfactor = 10);
 CREATE INDEX mo_edge_m ON mo_edge USING learned (m) WITH (fillfactor = 10);
-SELECT i, array_agg(DISTINCT first_key ORDER BY first_key) FROM unnest('{b,c,i,d,t,m}'::text[]) i, omendb_model(('mo_edge_' || i)::regclass) GROUP BY i ORDER BY i;
+SELECT i, array_agg(DISTINCT first_key[1] ORDER BY first_key[1]) FROM unnest('{b,c,i,d,t,m}'::text[]) i, omendb_model(('mo_edge_' || i)::regclass) GROUP BY i ORDER BY i;
 -- Counters of this session: every search counts, and in an index at rest nearly all are predicted right.
 CREATE TABLE mo_count AS SELECT (i * 7919 % 200003)::int8 AS k FROM generate_series(1, 200002) i;
 CREATE INDEX mo_count_k ON mo_count USING learned (k) WITH (fillfactor = 10);
@@ -80,6 +91,7 @@ SELECT omendb_check('mo_grown_k', true);
 \set VERBOSITY sqlstate
 SELECT omendb_predict('mo_k', 'x');
 SELECT omendb_predict('mo_k', '1', '2');
+SELECT omendb_predict('mo_many_dt', '1');
 SELECT omendb_predict('mo_k', VARIADIC '{}');
 SELECT omendb_model('mo');
 SELECT omendb_predict('pg_class_oid_index', '1');
@@ -103,6 +115,6 @@ SELECT omendb_retrain('mo_k');
 SET ROLE mo_owner;
 SELECT omendb_retrain('mo_k');
 RESET ROLE;
-DROP TABLE mo, mo_empty, mo_edge, mo_count, mo_grown;
+DROP TABLE mo, mo_many, mo_empty, mo_edge, mo_count, mo_grown;
 DROP FUNCTION mo_sound;
 DROP ROLE mo_other, mo_monitor, mo_owner;

@@ -2,9 +2,10 @@
 CREATE TABLE r (id int4, id8 int8, name text, n numeric, f float8, u uuid, b bool, a int4[], ts timestamptz);
 CREATE INDEX ON r USING learned (name);
 CREATE INDEX ON r USING learned (n);
-CREATE INDEX ON r USING learned (u);
 CREATE INDEX ON r USING learned (a);
-CREATE INDEX ON r USING learned (id, ts);
+CREATE INDEX ON r USING learned (id, ts, b, f, u, id, ts, b, f);
+CREATE INDEX ON r USING learned (u, u, u, ts);
+CREATE INDEX ON r USING learned (id8, id8, id8, id8, u);
 CREATE INDEX ON r USING learned (id, name);
 CREATE INDEX ON r USING learned (id) INCLUDE (ts);
 CREATE INDEX ON r USING learned (lower(name));

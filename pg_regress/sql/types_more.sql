@@ -15,6 +15,7 @@ INSERT INTO tm_values SELECT 'float8', unnest('{5e-324,-5e-324,1.797693134862315
 INSERT INTO tm_values SELECT 'time', unnest('{00:00,24:00,23:59:59.999999,00:00:00.000001}'::text[] || array(SELECT (time '00:00' + i * interval '28.7 s')::text FROM generate_series(1, 2999) i));
 INSERT INTO tm_values SELECT 'macaddr', unnest('{00:00:00:00:00:00,ff:ff:ff:ff:ff:ff,7f:ff:ff:ff:ff:ff,80:00:00:00:00:00}'::text[] || array(SELECT substr(md5(i::text), 1, 12) FROM generate_series(1, 2999) i));
 INSERT INTO tm_values SELECT 'macaddr8', unnest('{00:00:00:00:00:00:00:00,ff:ff:ff:ff:ff:ff:ff:ff,7f:ff:ff:ff:ff:ff:ff:ff,80:00:00:00:00:00:00:00}'::text[] || array(SELECT substr(md5(i::text), 1, 16) FROM generate_series(1, 2999) i));
+INSERT INTO tm_values SELECT 'uuid', unnest('{00000000-0000-0000-0000-000000000000,ffffffff-ffff-ffff-ffff-ffffffffffff,7fffffff-ffff-ffff-ffff-ffffffffffff,80000000-0000-0000-0000-000000000000,00000000-0000-0000-ffff-ffffffffffff,00000000-0000-0001-0000-000000000000}'::text[] || array(SELECT md5(i::text) FROM generate_series(1, 2999) i));
 
 -- All comparisons with values that are there, and their neighbours; all orders; index-only scans give back the very value.
 CREATE PROCEDURE try_type(type text, options text, kinds text[]) LANGUAGE plpgsql AS $$
@@ -47,7 +48,7 @@ VACUUM ANALYZE tm_values;
 DO $$
 DECLARE t text; o text;
 BEGIN
-    FOREACH t IN ARRAY '{bool,"\"char\"",oid,xid8,pg_lsn,money,float4,float8,time,macaddr,macaddr8}'::text[] LOOP
+    FOREACH t IN ARRAY '{bool,"\"char\"",oid,xid8,pg_lsn,money,float4,float8,time,macaddr,macaddr8,uuid}'::text[] LOOP
         FOREACH o IN ARRAY '{ASC,"DESC NULLS LAST"}'::text[] LOOP
             CALL try_type(t, o, CASE WHEN t ~ 'float' THEN '{index,bitmap}' ELSE '{index,indexonly,bitmap}' END::text[]);
         END LOOP;

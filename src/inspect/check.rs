@@ -9,9 +9,8 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::{OrRaise, corrupted, name, raise};
-use crate::pg::column::{self, column, descriptor};
+use crate::pg::columns::{Columns, for_words, tid_of};
 use crate::pg::ffi;
-use crate::pg::key::{KeyColumn, WORDS, tid_of};
 use crate::storage::Relation;
 
 #[pg_extern(sql = "
@@ -31,46 +30,53 @@ fn omendb_check(index: Oid, heapallindexed: bool) {
     let opened = Opened::new(index, lock);
     let index = opened.index;
     // SAFETY: the index is open.
-    let (store, column) = unsafe {
+    let columns = unsafe {
         if !(*(*index).rd_index).indisvalid {
             let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
             let message = format!("cannot check index \"{}\": it is not valid", name(index));
             raise(code, message, Some("Drop the index and create it anew."));
         }
-        (Relation::new(index), column(index))
+        Columns::of(index)
     };
-    let tree = Tree::<_, WORDS>::new(&store);
-    if tree.meta().or_raise(index).descriptor != descriptor(&column) {
+    for_words!(columns.words(), check(&opened, &columns, heapallindexed));
+    opened.close();
+}
+
+fn check<const W: usize>(opened: &Opened, columns: &Columns, heapallindexed: bool) {
+    let index = opened.index;
+    // SAFETY: the index is open.
+    let store = unsafe { Relation::new(index, W) };
+    let tree = Tree::<_, W>::new(&store);
+    if tree.meta().or_raise(index).descriptor != columns.descriptor() {
         corrupted(
             index,
-            &format!("block {META}: made for another type or order of the column"),
+            &format!("block {META}: made for other types or orders of the columns"),
         );
     }
     tree.verify(&mut |_| ()).or_raise(index);
     if heapallindexed {
-        as_owner(opened.heap, || check_rows(&opened, &column));
+        as_owner(opened.heap, || check_rows::<W>(opened, columns));
     }
-    opened.close();
 }
 
 /// What [`check_row`] needs.
-struct Search<'a> {
-    tree: Tree<'a, Relation, WORDS>,
-    column: &'a KeyColumn,
+struct Search<'a, const W: usize> {
+    tree: Tree<'a, Relation, W>,
+    columns: &'a Columns,
     index: pg_sys::Relation,
 }
 
 /// Searches the index for each row that a new snapshot sees.
-fn check_rows(opened: &Opened, column: &KeyColumn) {
+fn check_rows<const W: usize>(opened: &Opened, columns: &Columns) {
     let &Opened { heap, index, .. } = opened;
     // SAFETY: both relations are open. The scan ends itself. A registered snapshot of our own
     // makes the scan look for what an index search with it should find; "concurrent" says so.
     unsafe {
-        let store = Relation::new(index);
-        let tree = Tree::new(&store);
+        let store = Relation::new(index, W);
+        let tree = Tree::<_, W>::new(&store);
         let mut search = Search {
             tree,
-            column,
+            columns,
             index,
         };
         let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
@@ -82,13 +88,13 @@ fn check_rows(opened: &Opened, column: &KeyColumn) {
         (*info).ii_ExclusionStrats = std::ptr::null_mut();
         let scan = ffi::table_beginscan_strat(heap, snapshot);
         let state = (&raw mut search).cast();
-        ffi::table_index_build_scan(heap, index, info, false, Some(check_row), state, scan);
+        ffi::table_index_build_scan(heap, index, info, false, Some(check_row::<W>), state, scan);
         pg_sys::UnregisterSnapshot(snapshot);
     }
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn check_row(
+unsafe extern "C-unwind" fn check_row<const W: usize>(
     _index: pg_sys::Relation,
     tid: pg_sys::ItemPointer,
     values: *mut pg_sys::Datum,
@@ -96,13 +102,13 @@ unsafe extern "C-unwind" fn check_row(
     _alive: bool,
     state: *mut c_void,
 ) {
-    // SAFETY: the scan passes on the state given to it, and one column's value.
+    // SAFETY: the scan passes on the state given to it, and each column's value.
     unsafe {
-        let search = &*state.cast::<Search<'_>>();
-        let entry = column::entry(search.column, values, isnull, tid);
+        let search = &*state.cast::<Search<'_, W>>();
+        let entry = search.columns.entry(values, isnull, tid);
         let leaf = search.tree.find(&entry).or_raise(search.index);
         let block = learned::store::Guard::block(&leaf);
-        let view = learned::leaf::Leaf::<WORDS>::open(&leaf, block).or_raise(search.index);
+        let view = learned::leaf::Leaf::<W>::open(&leaf, block).or_raise(search.index);
         if !view.contains(&entry).or_raise(search.index) {
             let (row_block, row_offset) = tid_of(&entry);
             let fault = format!("block {block}: no entry for row ({row_block},{row_offset})");

@@ -1,8 +1,8 @@
 //! `omendb_model`: the segments of an index's model, one row each.
 
-use learned::Tree;
 use learned::model::{Model, Segment};
 use learned::store::Store;
+use learned::{Entry, Tree};
 use pgrx::AnyNumeric;
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
@@ -10,15 +10,14 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::OrRaise;
-use crate::pg::column::column;
-use crate::pg::key::{KeyColumn, WORDS};
+use crate::pg::columns::{Columns, for_words};
 use crate::pg::text;
 use crate::storage::Relation;
 
 type Row = (
     i32,
     i64,
-    Option<String>,
+    Option<Vec<Option<String>>>,
     AnyNumeric,
     f64,
     f64,
@@ -31,7 +30,7 @@ type Row = (
 
 #[allow(clippy::type_complexity)]
 #[pg_extern(sql = "
-CREATE FUNCTION omendb_model(index regclass, OUT stage integer, OUT segment bigint, OUT first_key text,
+CREATE FUNCTION omendb_model(index regclass, OUT stage integer, OUT segment bigint, OUT first_key text[],
         OUT coordinate numeric, OUT slope double precision, OUT intercept double precision,
         OUT below integer, OUT above integer, OUT \"position\" bigint, OUT positions bigint,
         OUT searched boolean)
@@ -47,7 +46,7 @@ fn omendb_model(
     (
         name!(stage, i32),
         name!(segment, i64),
-        name!(first_key, Option<String>),
+        name!(first_key, Option<Vec<Option<String>>>),
         name!(coordinate, AnyNumeric),
         name!(slope, f64),
         name!(intercept, f64),
@@ -61,36 +60,37 @@ fn omendb_model(
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
     // SAFETY: the index is open.
-    let (store, column) = unsafe { (Relation::new(index), column(index)) };
-    let bytes = Tree::<_, WORDS>::new(&store).load_model().or_raise(index);
+    let columns = unsafe { Columns::of(index) };
+    let rows = for_words!(columns.words(), rows(index, &columns));
+    opened.close();
+    TableIterator::new(rows)
+}
+
+fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<Row> {
+    // SAFETY: the index is open.
+    let store = unsafe { Relation::new(index, W) };
+    let bytes = Tree::<_, W>::new(&store).load_model().or_raise(index);
     let mut rows = Vec::new();
     if let Some(model) = bytes.as_deref().and_then(Model::open) {
         for stage in 0..model.stages() {
             for i in 0..model.stage_segments(stage) {
                 store.interrupt();
                 if let Some(segment) = model.segment(stage, i) {
-                    rows.push(row(index, &column, &model, stage, i, &segment));
+                    // The first segment begins at minus infinity.
+                    let key = model.key_at::<W>(segment.first_x).filter(|_| i > 0);
+                    // SAFETY: the index is open.
+                    let key = key
+                        .map(|key| unsafe { text::of_entry(index, columns, &Entry::floor(key)) });
+                    rows.push(row(stage, i, key, &segment));
                 }
             }
         }
     }
-    opened.close();
-    TableIterator::new(rows)
+    rows
 }
 
 /// A segment as a row.
-fn row(
-    index: pg_sys::Relation,
-    column: &KeyColumn,
-    model: &Model<'_>,
-    stage: usize,
-    i: usize,
-    segment: &Segment,
-) -> Row {
-    // The first segment begins at minus infinity.
-    let key = model.key_at::<WORDS>(segment.first_x).filter(|_| i > 0);
-    // SAFETY: the index is open.
-    let key = key.map(|[word]| unsafe { text::of_word(index, column, word) });
+fn row(stage: usize, i: usize, key: Option<Vec<Option<String>>>, segment: &Segment) -> Row {
     (
         stage as i32,
         i as i64,

@@ -1,6 +1,5 @@
 //! `omendb_predict`: where the model expects a key, where it is, and what the search for it costs.
 
-use learned::page::Block;
 use learned::store::Guard;
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
@@ -9,9 +8,19 @@ use pgrx::prelude::*;
 use super::Opened;
 use crate::cache;
 use crate::error::{OrRaise, raise};
-use crate::pg::column::column;
+use crate::pg::columns::{Columns, for_words};
 use crate::pg::text;
 use crate::storage::Relation;
+
+type Row = (
+    Option<i64>,
+    Option<i32>,
+    Option<i32>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    i64,
+);
 
 #[allow(clippy::type_complexity)]
 #[pg_extern(sql = "
@@ -40,39 +49,49 @@ fn omendb_predict(
 > {
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
-    if keys.len() != 1 {
+    // SAFETY: the index is open.
+    let columns = unsafe { Columns::of(index) };
+    let count = columns.list().len();
+    if keys.len() != count {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("{} values for an index of 1 column", keys.len()),
+            format!("{} values for an index of {count} columns", keys.len()),
             None,
         );
     }
+    let row = for_words!(columns.words(), predict(index, &columns, &keys));
+    opened.close();
+    TableIterator::once(row)
+}
+
+fn predict<const W: usize>(
+    index: pg_sys::Relation,
+    columns: &Columns,
+    keys: &Array<'_, &str>,
+) -> Row {
     // SAFETY: the index is open.
     let (entry, store) = unsafe {
-        let column = column(index);
-        let key = text::to_entry(index, &column, keys.get(0).flatten());
-        (key, Relation::new(index))
+        let entry = text::to_entry::<W>(index, columns, keys.iter());
+        (entry, Relation::new(index, W))
     };
-    let tree = cache::tree(&store);
+    let tree = cache::tree::<W>(&store);
     let guess = tree.predict(&entry.key);
     let before = pages_read();
     let leaf = tree.find(&entry).or_raise(index);
     let pages = pages_read() - before;
     let actual = leaf.block();
     drop(leaf);
-    let known = |block: &Block| tree.model().and_then(|model| model.ordinal(*block));
-    let row = (
+    cache::remember(&tree);
+    let known = tree.model().and_then(|model| model.ordinal(actual));
+    (
         guess.map(|(leaf, _)| leaf.ordinal.into()),
         guess.map(|(leaf, _)| leaf.below as i32),
         guess.map(|(leaf, _)| leaf.above as i32),
         guess.map(|(_, block)| block.into()),
-        known(&actual).map(i64::from),
+        known.map(i64::from),
         actual.into(),
         pages,
-    );
-    cache::remember(&tree);
-    opened.close();
-    TableIterator::once(row)
+    )
 }
 
 /// Pages that this backend has read so far, from memory or disk.

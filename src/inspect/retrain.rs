@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::{OrRaise, raise};
+use crate::pg::columns::{Columns, for_words};
 use crate::pg::ffi::now_micros;
-use crate::pg::key::WORDS;
 use crate::storage::Relation;
 
 #[pg_extern(sql = "
@@ -31,14 +31,17 @@ fn omendb_retrain(index: Oid) {
     // SAFETY: the index is open. The page lock keeps other trainers out; it is given back here or
     // by transaction abort. The invalidation makes all sessions look at the new model.
     unsafe {
-        let store = Relation::new(index);
+        let store = Relation::new(index, Columns::of(index).words());
         let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::LockPage(index, META, lock);
-        let tree = Tree::<_, WORDS>::new(&store);
-        tree.retrain(now_micros()).or_raise(index);
+        for_words!(store.words(), retrain(&store)).or_raise(index);
         pg_sys::UnlockPage(index, META, lock);
         pg_sys::IndexFreeSpaceMapVacuum(index);
         pg_sys::CacheInvalidateRelcache(index);
     }
     opened.close();
+}
+
+fn retrain<const W: usize>(store: &Relation) -> learned::Result<()> {
+    Tree::<_, W>::new(store).retrain(now_micros())
 }

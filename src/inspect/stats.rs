@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::OrRaise;
-use crate::pg::key::WORDS;
+use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 
 #[allow(clippy::type_complexity)]
@@ -54,8 +54,11 @@ fn omendb_stats(
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
     // SAFETY: the index is open.
-    let store = unsafe { Relation::new(index) };
-    let s = Stats::of(&store).or_raise(index);
+    let (columns, store) = unsafe {
+        let columns = Columns::of(index);
+        (columns, Relation::new(index, columns.words()))
+    };
+    let s = for_words!(columns.words(), stats(&store)).or_raise(index);
     opened.close();
     let index_bytes = s.blocks * PAGE_SIZE as u64;
     TableIterator::once((
@@ -73,7 +76,7 @@ fn omendb_stats(
         s.errors.map(|e| e.max as i64),
         s.errors.map(|e| e.mean),
         index_bytes as i64,
-        btree_bytes(s.entries) as i64,
+        btree_bytes(s.entries, &columns) as i64,
     ))
 }
 
@@ -100,10 +103,14 @@ struct Errors {
     mean: f64,
 }
 
+fn stats<const W: usize>(store: &Relation) -> Result<Stats> {
+    Stats::of::<W>(store)
+}
+
 impl Stats {
     /// Looks at each page once. Writers go on meanwhile, so what they do may be counted or not.
-    fn of(store: &Relation) -> Result<Self> {
-        let tree = Tree::<_, WORDS>::new(store);
+    fn of<const W: usize>(store: &Relation) -> Result<Self> {
+        let tree = Tree::<_, W>::new(store);
         let meta = tree.meta()?;
         let mut stats = Self {
             blocks: store.blocks()?.into(),
@@ -129,7 +136,7 @@ impl Stats {
             match page::kind(&page) {
                 _ if page::is_new(&page) => {}
                 Some(Kind::Leaf) => {
-                    let leaf = Leaf::<WORDS>::open(&page, block)?;
+                    let leaf = Leaf::<W>::open(&page, block)?;
                     stats.leaves += 1;
                     stats.entries += leaf.live() as u64;
                     stats.dead += leaf.dead() as u64;
@@ -151,7 +158,7 @@ impl Stats {
 
 /// Predicts the key of each leaf's low fence. Of leaves that begin with the same key only the first counts:
 /// a search for the key should come out there, or one leaf earlier if the leaf begins amid the key's entries.
-fn errors(model: &Model<'_>, lows: &[Option<Entry<WORDS>>]) -> Option<Errors> {
+fn errors<const W: usize>(model: &Model<'_>, lows: &[Option<Entry<W>>]) -> Option<Errors> {
     let (mut max, mut sum, mut count) = (0, 0, 0u64);
     let mut before = None;
     for (ordinal, low) in (0u32..).zip(lows) {
@@ -173,20 +180,25 @@ fn errors(model: &Model<'_>, lows: &[Option<Entry<WORDS>>]) -> Option<Errors> {
     })
 }
 
-/// Bytes of a new btree index with so many entries of up to eight bytes: fill factor 90, no
+/// Bytes of a new btree index with so many entries, none of them with a NULL: fill factor 90, no
 /// deduplication (which only helps where keys repeat).
-fn btree_bytes(entries: u64) -> u64 {
-    /// A page less header and special area; an entry is a tuple of 16 bytes and its line pointer.
+fn btree_bytes(entries: u64, columns: &Columns) -> u64 {
+    /// A page less header and special area.
     const SPACE: u64 = PAGE_SIZE as u64 - 24 - 16;
-    const ENTRY: u64 = 16 + 4;
-    /// A page is closed by the first entry that leaves less than a tenth free (leaves) or less
-    /// than 30 percent (above); one entry is the high key.
-    const LEAF: u64 = (SPACE - PAGE_SIZE as u64 / 10 - ENTRY) / ENTRY + 1;
-    const INNER: u64 = (SPACE - PAGE_SIZE as u64 * 3 / 10 - ENTRY) / ENTRY + 1;
-    let mut level = entries.div_ceil(LEAF);
+    // An entry is a tuple (8 bytes, then the values, rounded up to 8) and its line pointer.
+    let tuple = columns.list().iter().fold(8, |end: usize, column| {
+        let (length, align) = column.key_type.layout();
+        end.next_multiple_of(align) + length
+    });
+    let entry = tuple.next_multiple_of(8) as u64 + 4;
+    // A page is closed by the first entry that leaves less than a tenth free (leaves) or less
+    // than 30 percent (above); one entry is the high key.
+    let leaf = (SPACE - PAGE_SIZE as u64 / 10 - entry) / entry + 1;
+    let inner = (SPACE - PAGE_SIZE as u64 * 3 / 10 - entry) / entry + 1;
+    let mut level = entries.div_ceil(leaf);
     let mut pages = 1 + level;
     while level > 1 {
-        level = level.div_ceil(INNER);
+        level = level.div_ceil(inner);
         pages += level;
     }
     pages * PAGE_SIZE as u64

@@ -1,38 +1,31 @@
-//! Scan keys to one range of entries.
+//! Scan keys to ranges of entries.
 //!
-//! Each key becomes a place among the integers of the column (`learned::range`). The comparisons
-//! follow the operators of nbtree's integer_ops and datetime_ops families exactly, so that an index
-//! scan answers what a sequential scan answers:
-//! - integers: `int4 = 2^40` matches nothing, `int4 < 2^40` everything but NULL;
-//! - dates against timestamps: a date is its midnight; one beyond the timestamp range lies between
-//!   the last finite timestamp and infinity;
-//! - a timestamptz column against date or timestamp: the operator converts the key, and so do we;
-//! - a date or timestamp column against timestamptz: the operator converts the column's values by
-//!   the session's time zone. That is not monotone where clocks go forward: the skipped hour and the one after
-//!   it are the same instants. Near a change of the zone's offset the range is widened to all local times that can be
-//!   affected, and these are rechecked.
+//! Each key becomes a place among the integers of its column ([`super::place`], `learned::range`); the limits of
+//! each column become a condition, and the core makes ranges and filters of the conditions (`learned::search`).
 
 use learned::cursor::Cursor;
-use learned::range::{self, Comparison, Limits, Place, Range};
+use learned::range::{self, Comparison, Limits, Range};
+use learned::search::Condition;
 use pgrx::pg_sys;
+use smallvec::SmallVec;
 
 use super::array;
-use super::key::{KeyColumn, KeyType, WORDS, word};
+use super::columns::{Column, Columns, MOST_COLUMNS};
+use super::key::{KeyType, word};
+use super::place::place;
 use crate::error;
-
-const MICROS: i128 = 1_000_000;
-const DAY_SECONDS: i64 = 86_400;
-const DAY_MICROS: i128 = DAY_SECONDS as i128 * MICROS;
-/// Unix time of PostgreSQL's epoch, 2000-01-01.
-const EPOCH: i64 = 10_957 * DAY_SECONDS;
-/// No time zone is further from UTC: POSIX zone names allow 167 hours.
-const FARTHEST: i64 = 7 * DAY_SECONDS;
 
 /// Sets a cursor to what satisfies all keys.
 #[inline]
-pub fn apply(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Cursor<WORDS>) {
+pub fn apply<const W: usize>(
+    columns: &Columns,
+    keys: &[pg_sys::ScanKeyData],
+    cursor: &mut Cursor<W>,
+) {
+    let column = columns.first();
     // The hot path of nested loops: `column = value` of the column's own type.
-    if let [key] = keys
+    if W == 1
+        && let [key] = keys
         && key.sk_flags == 0
         && u32::from(key.sk_strategy) == pg_sys::BTEqualStrategyNumber
         && key.sk_attno == 1
@@ -43,97 +36,126 @@ pub fn apply(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Curs
         cursor.reset(Range::point(word(value), column.nulls_first));
         return;
     }
-    general(column, keys, cursor);
+    general(columns, keys, cursor);
 }
 
 /// Whether a key is of the column's own type.
 #[inline(always)]
-fn own_type(column: &KeyColumn, subtype: pg_sys::Oid) -> bool {
+fn own_type(column: &Column, subtype: pg_sys::Oid) -> bool {
     subtype == pg_sys::InvalidOid || KeyType::of(subtype) == Some(column.key_type)
 }
 
-fn general(column: &KeyColumn, keys: &[pg_sys::ScanKeyData], cursor: &mut Cursor<WORDS>) {
-    let mut limits = Limits::ALL;
-    let mut nulls = true;
-    let mut values = true;
-    let mut arrays = false;
-    for key in keys {
-        let flags = key.sk_flags as u32;
-        if key.sk_attno != 1 || flags & (pg_sys::SK_ROW_HEADER | pg_sys::SK_ORDER_BY) != 0 {
-            unsupported(key);
+fn general<const W: usize>(
+    columns: &Columns,
+    keys: &[pg_sys::ScanKeyData],
+    cursor: &mut Cursor<W>,
+) {
+    let mut conditions = SmallVec::<[Condition<W>; MOST_COLUMNS]>::new();
+    let mut left = keys.len();
+    for (number, column) in (1..).zip(columns.list()) {
+        let keys = || keys.iter().filter(move |key| key.sk_attno == number);
+        left -= keys().count();
+        match Wanted::of(column, keys()) {
+            Wanted::Anything => {}
+            Wanted::Nothing => return cursor.reset(Range::NONE),
+            Wanted::Null => conditions.push(column.is_null()),
+            Wanted::Values(limits) => conditions.push(column.is_within(&[limits])),
+            Wanted::Arrays(limits) => {
+                conditions.push(column.is_within(&with_arrays(column, keys(), limits)));
+            }
         }
-        if flags & pg_sys::SK_SEARCHNULL != 0 {
-            values = false;
-            continue;
-        }
-        nulls = false;
-        if flags & pg_sys::SK_SEARCHNOTNULL != 0 {
-            continue;
-        }
-        if flags & pg_sys::SK_ISNULL != 0 {
-            // The operators are strict.
-            return cursor.reset(Range::NONE);
-        }
-        let (comparison, key_type) = meaning(column, key);
-        if flags & pg_sys::SK_SEARCHARRAY != 0 {
-            arrays = true;
-            continue;
-        }
-        // SAFETY: the argument is of this type, and not NULL.
-        let value = unsafe { key_type.value(key.sk_argument) };
-        limits.restrict(comparison, place(column.key_type, key_type, value));
     }
-    let range = match (nulls, values) {
-        _ if limits.is_empty() => Range::NONE,
-        (true, true) => Range::ALL,
-        (true, false) => Range::nulls(column.nulls_first),
-        (false, true) if arrays => return with_arrays(column, keys, limits, cursor),
-        (false, true) => limits.range(column.nulls_first),
-        (false, false) => Range::NONE,
-    };
-    cursor.reset(range);
+    if left > 0 {
+        keys.iter().for_each(|key| check(columns, key));
+    }
+    cursor.search(&conditions);
 }
 
-/// Adds the keys `column <op> ANY (array)` to the limits that the other keys set.
-fn with_arrays(
-    column: &KeyColumn,
-    keys: &[pg_sys::ScanKeyData],
-    limits: Limits,
-    cursor: &mut Cursor<WORDS>,
-) {
-    let mut found = vec![limits];
-    for key in keys {
-        if key.sk_flags as u32 & pg_sys::SK_SEARCHARRAY == 0 {
-            continue;
+/// What the keys of one column say.
+enum Wanted {
+    Anything,
+    Nothing,
+    Null,
+    Values(Limits),
+    /// Values within the limits and the keys `column <op> ANY (array)`.
+    Arrays(Limits),
+}
+
+impl Wanted {
+    #[inline]
+    fn of<'k>(column: &Column, keys: impl Iterator<Item = &'k pg_sys::ScanKeyData>) -> Self {
+        let mut limits = column.limits();
+        let (mut null, mut value, mut arrays) = (false, false, false);
+        for key in keys {
+            let flags = key.sk_flags as u32;
+            if flags & (pg_sys::SK_ROW_HEADER | pg_sys::SK_ORDER_BY) != 0 {
+                unsupported(key);
+            }
+            if flags & pg_sys::SK_SEARCHNULL != 0 {
+                null = true;
+                continue;
+            }
+            value = true;
+            if flags & pg_sys::SK_SEARCHNOTNULL != 0 {
+                continue;
+            }
+            if flags & pg_sys::SK_ISNULL != 0 {
+                // The operators are strict.
+                return Self::Nothing;
+            }
+            if flags & pg_sys::SK_SEARCHARRAY != 0 {
+                arrays = true;
+                continue;
+            }
+            let (comparison, key_type) = meaning(column, key);
+            // SAFETY: the argument is of this type, and not NULL.
+            let place = unsafe { place(column.key_type, key_type, key.sk_argument) };
+            limits.restrict(comparison, place);
         }
+        match (null, value) {
+            _ if limits.is_empty() => Self::Nothing,
+            (true, true) => Self::Nothing,
+            (true, false) => Self::Null,
+            (false, true) if arrays => Self::Arrays(limits),
+            (false, true) => Self::Values(limits),
+            (false, false) => Self::Anything,
+        }
+    }
+}
+
+/// The limits that the keys `column <op> ANY (array)` leave of those that the other keys set.
+fn with_arrays<'k>(
+    column: &Column,
+    keys: impl Iterator<Item = &'k pg_sys::ScanKeyData>,
+    limits: Limits,
+) -> Vec<Limits> {
+    let mut found = vec![limits];
+    for key in keys.filter(|key| key.sk_flags as u32 & pg_sys::SK_SEARCHARRAY != 0) {
         let (comparison, key_type) = meaning(column, key);
         let mut any = Vec::new();
         // SAFETY: the flag says that the argument is an array of this type, which is not NULL.
         unsafe {
             array::for_each(key.sk_argument, |datum| {
-                let mut limits = Limits::ALL;
-                let value = key_type.value(datum);
-                limits.restrict(comparison, place(column.key_type, key_type, value));
+                let mut limits = column.limits();
+                limits.restrict(comparison, place(column.key_type, key_type, datum));
                 any.push(limits);
             });
         }
         range::any_of(&mut any);
         found = range::both(&found, &any);
     }
-    cursor.reset_to_many(|ranges| {
-        ranges.extend(found.iter().map(|limits| limits.range(column.nulls_first)));
-    });
+    found
 }
 
 /// A key's operator and the type of its argument.
-fn meaning(column: &KeyColumn, key: &pg_sys::ScanKeyData) -> (Comparison, KeyType) {
+fn meaning(column: &Column, key: &pg_sys::ScanKeyData) -> (Comparison, KeyType) {
     match (comparison(key.sk_strategy), type_of(column, key.sk_subtype)) {
         (Some(comparison), Some(key_type)) => (comparison, key_type),
         _ => unsupported(key),
     }
 }
 
-fn type_of(column: &KeyColumn, subtype: pg_sys::Oid) -> Option<KeyType> {
+fn type_of(column: &Column, subtype: pg_sys::Oid) -> Option<KeyType> {
     if subtype == pg_sys::InvalidOid {
         Some(column.key_type)
     } else {
@@ -152,6 +174,15 @@ fn comparison(strategy: pg_sys::StrategyNumber) -> Option<Comparison> {
     })
 }
 
+/// Refuses a key for a column that the index does not have.
+#[cold]
+fn check(columns: &Columns, key: &pg_sys::ScanKeyData) {
+    let number = usize::try_from(key.sk_attno).unwrap_or(0);
+    if !(1..=columns.list().len()).contains(&number) {
+        unsupported(key);
+    }
+}
+
 #[cold]
 fn unsupported(key: &pg_sys::ScanKeyData) -> ! {
     let (column, strategy, flags) = (key.sk_attno, key.sk_strategy, key.sk_flags);
@@ -160,139 +191,4 @@ fn unsupported(key: &pg_sys::ScanKeyData) -> ! {
         "unsupported search condition for a learned index",
         &format!("Column {column}, strategy {strategy}, type {subtype}, flags {flags:#x}."),
     )
-}
-
-/// Where a key lies among the values of a column.
-fn place(column: KeyType, key: KeyType, value: i64) -> Place {
-    use KeyType::*;
-    match (column, key) {
-        (Date, Timestamp) => match infinite(value) {
-            Some(sign) => infinity(column, sign),
-            None => Place::at(value.into()).divided(DAY_MICROS),
-        },
-        (Date, TimestampTz) => match infinite(value) {
-            Some(sign) => infinity(column, sign),
-            None => local(value).divided(DAY_MICROS),
-        },
-        (Timestamp, TimestampTz) => match infinite(value) {
-            Some(_) => Place::at(value.into()),
-            None => local(value),
-        },
-        (Timestamp, Date) => converted(|overflow| {
-            // SAFETY: plain integers; with `overflow` given the function does not raise errors.
-            unsafe { pg_sys::date2timestamp_opt_overflow(value as pg_sys::DateADT, overflow) }
-        }),
-        (TimestampTz, Date) => converted(|overflow| {
-            // SAFETY: as above.
-            unsafe { pg_sys::date2timestamptz_opt_overflow(value as pg_sys::DateADT, overflow) }
-        }),
-        (TimestampTz, Timestamp) => converted(|overflow| {
-            // SAFETY: as above.
-            unsafe { pg_sys::timestamp2timestamptz_opt_overflow(value, overflow) }
-        }),
-        _ => Place::at(value.into()),
-    }
-}
-
-/// -1 or 1 for the infinite timestamps.
-fn infinite(value: i64) -> Option<i64> {
-    match value {
-        i64::MIN => Some(-1),
-        i64::MAX => Some(1),
-        _ => None,
-    }
-}
-
-/// The column's own value for an infinity.
-fn infinity(column: KeyType, sign: i64) -> Place {
-    let value = match (column, sign < 0) {
-        (KeyType::Date, true) => i64::from(i32::MIN),
-        (KeyType::Date, false) => i64::from(i32::MAX),
-        (_, true) => i64::MIN,
-        (_, false) => i64::MAX,
-    };
-    Place::at(value.into())
-}
-
-/// The place of a key that the operator converts to the column's type: beyond the range of finite
-/// timestamps it is still not infinite.
-fn converted(convert: impl FnOnce(&mut i32) -> i64) -> Place {
-    let mut overflow = 0;
-    let value = convert(&mut overflow);
-    match overflow {
-        0 => Place::at(value.into()),
-        1.. => Place::before(i64::MAX.into()),
-        _ => Place::before(i128::from(i64::MIN) + 1),
-    }
-}
-
-/// Where an instant lies among local times (microseconds) that are compared by way of the instant
-/// that the session's time zone gives them.
-///
-/// A local time `t` counts as the instant `t - offset(t)`. With offsets between `least` and
-/// `greatest`, every `t < instant + least` is earlier and every `t > instant + greatest` later than the
-/// instant, however the offset changes in between. Which offsets can occur is first found
-/// for all local times that could be in doubt at all, then for those that still are.
-fn local(instant: i64) -> Place {
-    let seconds = instant.div_euclid(MICROS as i64) + EPOCH;
-    let day = DAY_SECONDS;
-    let Some((least, greatest)) = offsets(seconds - FARTHEST - day, seconds + 2 * FARTHEST + day)
-    else {
-        return zone(instant, -FARTHEST, FARTHEST);
-    };
-    if least == greatest {
-        return zone(instant, least, greatest);
-    }
-    // PostgreSQL takes the first change after the day before (the local time read as UTC), and the
-    // offset after that change only if it happens no later than the local time read with either offset.
-    match offsets(seconds + least - day - 2, seconds + greatest - least + 2) {
-        Some((least, greatest)) => zone(instant, least, greatest),
-        None => zone(instant, -FARTHEST, FARTHEST),
-    }
-}
-
-/// The local times in doubt, with offsets in seconds east of UTC.
-fn zone(instant: i64, least: i64, greatest: i64) -> Place {
-    let instant = i128::from(instant);
-    let (first, last) = (
-        instant + i128::from(least) * MICROS,
-        instant + i128::from(greatest) * MICROS,
-    );
-    if first == last {
-        Place::at(first)
-    } else {
-        Place::zone(first, last)
-    }
-}
-
-/// The least and the greatest offset of the session's time zone in effect between two Unix times.
-fn offsets(from: i64, to: i64) -> Option<(i64, i64)> {
-    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-    let mut time = from;
-    loop {
-        let (mut before, mut after) = (0, 0);
-        let (mut before_dst, mut after_dst) = (0, 0);
-        let mut boundary = 0;
-        // SAFETY: all pointers are to locals; session_timezone is set for the life of the backend.
-        let found = unsafe {
-            pg_sys::pg_next_dst_boundary(
-                &time,
-                &mut before,
-                &mut before_dst,
-                &mut boundary,
-                &mut after,
-                &mut after_dst,
-                pg_sys::session_timezone,
-            )
-        };
-        if found < 0 {
-            return None;
-        }
-        least = least.min(before);
-        greatest = greatest.max(before);
-        if found == 0 || boundary > to || boundary <= time {
-            return Some((least, greatest));
-        }
-        time = boundary;
-    }
 }

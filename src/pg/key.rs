@@ -1,13 +1,6 @@
-//! SQL values of the key column to and from normalized keys.
+//! SQL values of key columns as integers in the type's order, and back.
 
-use learned::Entry;
-use learned::key::{NULL_BIT, TID_MASK, tie_of};
 use pgrx::pg_sys;
-
-/// Words of a key. One column so far, one word.
-pub const WORDS: usize = 1;
-/// An entry of our indexes.
-pub type Key = Entry<WORDS>;
 
 /// The SQL types that a key column can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +23,7 @@ pub enum KeyType {
     Time = 15,
     MacAddr = 16,
     MacAddr8 = 17,
+    Uuid = 18,
 }
 
 impl KeyType {
@@ -53,12 +47,45 @@ impl KeyType {
             pg_sys::TIMEOID => Self::Time,
             pg_sys::MACADDROID => Self::MacAddr,
             pg_sys::MACADDR8OID => Self::MacAddr8,
+            pg_sys::UUIDOID => Self::Uuid,
             _ => return None,
         })
     }
 
-    /// The value as a signed integer in the type's order. Floating-point values of both widths
-    /// have the same integers, so that they compare with each other.
+    /// Words of a value.
+    pub const fn words(self) -> usize {
+        match self {
+            Self::Uuid => 2,
+            _ => 1,
+        }
+    }
+
+    /// The integer of the least and of the greatest value that fits the type's words.
+    pub const fn domain(self) -> (i128, i128) {
+        match self {
+            Self::Uuid => (i128::MIN, i128::MAX),
+            _ => (i64::MIN as i128, i64::MAX as i128),
+        }
+    }
+
+    /// The value as a signed integer in the type's order.
+    ///
+    /// # Safety
+    /// `datum` is a value of the type.
+    #[inline(always)]
+    pub unsafe fn number(self, datum: pg_sys::Datum) -> i128 {
+        match self {
+            // SAFETY: such a datum points to 16 bytes, the most significant first.
+            Self::Uuid => unsafe {
+                (u128::from_be_bytes(*datum.cast_mut_ptr::<[u8; 16]>()) ^ 1 << 127) as i128
+            },
+            // SAFETY: the caller's contract.
+            _ => unsafe { self.value(datum) }.into(),
+        }
+    }
+
+    /// The value as a signed integer in the type's order; of a type of two words the first half. Floating-point
+    /// values of both widths have the same integers, so that they compare with each other.
     ///
     /// # Safety
     /// `datum` is a value of the type.
@@ -82,15 +109,15 @@ impl KeyType {
                 let [a, b, c, d, e, f] = unsafe { *datum.cast_mut_ptr::<[u8; 6]>() };
                 i64::from_be_bytes([0, 0, a, b, c, d, e, f])
             }
-            // SAFETY: such a datum points to eight bytes, the most significant first.
-            Self::MacAddr8 => unsafe {
+            // SAFETY: such a datum points to at least eight bytes, the most significant first.
+            Self::MacAddr8 | Self::Uuid => unsafe {
                 unsigned(u64::from_be_bytes(*datum.cast_mut_ptr::<[u8; 8]>()))
             },
         }
     }
 
-    /// The bytes of a value in an index tuple, zeroes after them. Of the floating-point zeroes it gives the positive
-    /// one, of the NaNs one.
+    /// The bytes of a value in an index tuple, zeroes after them; of a type of two words the first half. Of the
+    /// floating-point zeroes it gives the positive one, of the NaNs one.
     #[inline(always)]
     pub fn bytes(self, value: i64) -> [u8; 8] {
         // The machine is little-endian: the low bytes come first.
@@ -105,15 +132,90 @@ impl KeyType {
             Self::Float4 => u64::from((f64::from_bits(ordered(value) as u64) as f32).to_bits()),
             Self::Float8 => ordered(value) as u64,
             Self::MacAddr => value.swap_bytes() as u64 >> 16,
-            Self::MacAddr8 => word(value).swap_bytes(),
+            Self::MacAddr8 | Self::Uuid => word(value).swap_bytes(),
         }
         .to_le_bytes()
+    }
+
+    /// The value of the type nearest to an integer.
+    pub fn nearest(self, value: i64) -> i64 {
+        let (least, most) = match self {
+            Self::Int2 => (i16::MIN.into(), i16::MAX.into()),
+            Self::Int4 => (i32::MIN.into(), i32::MAX.into()),
+            Self::Bool => (0, 1),
+            Self::Char => (0, u8::MAX.into()),
+            Self::Oid => (0, u32::MAX.into()),
+            Self::Time => (0, 86_400_000_000),
+            Self::MacAddr => (0, (1 << 48) - 1),
+            Self::Date => return or_infinite(value, DATES, (i32::MIN.into(), i32::MAX.into())),
+            Self::Timestamp | Self::TimestampTz => {
+                return or_infinite(value, TIMESTAMPS, (i64::MIN, i64::MAX));
+            }
+            Self::Int8
+            | Self::Xid8
+            | Self::PgLsn
+            | Self::Money
+            | Self::Float4
+            | Self::Float8
+            | Self::MacAddr8
+            | Self::Uuid => return value,
+        };
+        value.clamp(least, most)
+    }
+
+    /// Length and alignment of a value in an index tuple, in bytes.
+    pub const fn layout(self) -> (usize, usize) {
+        match self {
+            Self::Bool | Self::Char => (1, 1),
+            Self::Int2 => (2, 2),
+            Self::Int4 | Self::Date | Self::Oid | Self::Float4 => (4, 4),
+            Self::MacAddr => (6, 4),
+            Self::MacAddr8 => (8, 4),
+            Self::Uuid => (16, 1),
+            Self::Int8
+            | Self::Timestamp
+            | Self::TimestampTz
+            | Self::Money
+            | Self::Time
+            | Self::Xid8
+            | Self::PgLsn
+            | Self::Float8 => (8, 8),
+        }
+    }
+
+    /// Whether words are left that no value has, at both ends: of the 64-bit types, dates and times have unused
+    /// values beside the infinities.
+    pub const fn has_spare_words(self) -> bool {
+        !matches!(
+            self,
+            Self::Int8 | Self::Money | Self::Xid8 | Self::PgLsn | Self::MacAddr8 | Self::Uuid
+        )
+    }
+
+    /// Whether values mostly grow from row to row: the column decides in which direction an index is stored.
+    pub const fn is_time(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
     }
 
     /// Whether an entry tells exactly which value was indexed: of floating-point numbers only
     /// which one it is equal to.
     pub fn is_exact(self) -> bool {
         !matches!(self, Self::Float4 | Self::Float8)
+    }
+}
+
+/// First and last finite value of the datetime types, as the server counts them.
+const DATES: (i64, i64) = (-2_451_545, 2_145_031_948);
+const TIMESTAMPS: (i64, i64) = (-211_813_488_000_000_000, 9_223_371_331_199_999_999);
+
+/// `value`, or the infinity on whose side of all finite values it lies.
+fn or_infinite(value: i64, finite: (i64, i64), infinite: (i64, i64)) -> i64 {
+    if value < finite.0 {
+        infinite.0
+    } else if value > finite.1 {
+        infinite.1
+    } else {
+        value
     }
 }
 
@@ -143,72 +245,8 @@ const fn ordered(bits: i64) -> i64 {
     bits ^ ((bits >> 63) as u64 >> 1) as i64
 }
 
-/// How the index column is coded: its type, and where the physical order differs from the SQL order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyColumn {
-    pub key_type: KeyType,
-    /// The index is DESC: its order is the physical order backwards.
-    pub reversed: bool,
-    /// NULLs come first in the physical order.
-    pub nulls_first: bool,
-}
-
 /// An order-preserving map of signed integers to words.
 #[inline(always)]
 pub const fn word(value: i64) -> u64 {
     value as u64 ^ 1 << 63
-}
-
-impl KeyColumn {
-    /// The column's coding, from its type and its `rd_indoption`.
-    pub fn new(key_type: KeyType, indoption: i16) -> Self {
-        let reversed = i32::from(indoption) & pg_sys::INDOPTION_DESC as i32 != 0;
-        let nulls_first = i32::from(indoption) & pg_sys::INDOPTION_NULLS_FIRST as i32 != 0;
-        Self {
-            key_type,
-            reversed,
-            nulls_first: nulls_first != reversed,
-        }
-    }
-
-    /// The entry of a value, or of NULL, at a heap TID (see `learned::key` for the place of NULLs).
-    ///
-    /// # Safety
-    /// `value` is of the column's type.
-    #[inline(always)]
-    pub unsafe fn entry(&self, value: Option<pg_sys::Datum>, block: u32, offset: u16) -> Key {
-        let tid = tie_of(block, offset);
-        match value {
-            Some(datum) => {
-                // SAFETY: the caller's contract.
-                let word = word(unsafe { self.key_type.value(datum) });
-                let bit = if self.nulls_first && word == 0 {
-                    NULL_BIT
-                } else {
-                    0
-                };
-                Key::new([word], tid | bit)
-            }
-            None if self.nulls_first => Key::new([0], tid),
-            None => Key::new([u64::MAX], tid | NULL_BIT),
-        }
-    }
-
-    /// The value of an entry as it stands in an index tuple; None for NULL.
-    #[inline(always)]
-    pub fn bytes(&self, entry: &Key) -> Option<[u8; 8]> {
-        let [word] = entry.key;
-        let bit = entry.tie & NULL_BIT != 0;
-        if (word == 0 && self.nulls_first && !bit) || (word == u64::MAX && bit) {
-            return None;
-        }
-        Some(self.key_type.bytes((word ^ 1 << 63) as i64))
-    }
-}
-
-/// Heap block and offset of an entry.
-#[inline(always)]
-pub const fn tid_of(entry: &Key) -> (u32, u16) {
-    let tid = entry.tie & TID_MASK;
-    ((tid >> 16) as u32, tid as u16)
 }

@@ -19,19 +19,22 @@ const _: () = assert!(cfg!(target_endian = "little"));
 /// The pages of one fork of an open index.
 pub struct Relation {
     rel: pg_sys::Relation,
+    /// Words of a key.
+    words: usize,
     fork: pg_sys::ForkNumber::Type,
     strategy: pg_sys::BufferAccessStrategy,
     vacuum: bool,
 }
 
 impl Relation {
-    /// The main fork of an index.
+    /// The main fork of an index with keys of so many words.
     ///
     /// # Safety
     /// `rel` is an index, open and locked for as long as the store and its guards live.
-    pub unsafe fn new(rel: pg_sys::Relation) -> Self {
+    pub unsafe fn new(rel: pg_sys::Relation, words: usize) -> Self {
         Self {
             rel,
+            words,
             fork: pg_sys::ForkNumber::MAIN_FORKNUM,
             strategy: std::ptr::null_mut(),
             vacuum: false,
@@ -43,11 +46,11 @@ impl Relation {
     ///
     /// # Safety
     /// As for [`Relation::new`].
-    pub unsafe fn init_fork(rel: pg_sys::Relation) -> Self {
+    pub unsafe fn init_fork(rel: pg_sys::Relation, words: usize) -> Self {
         Self {
             fork: pg_sys::ForkNumber::INIT_FORKNUM,
             // SAFETY: the caller keeps new's contract.
-            ..unsafe { Self::new(rel) }
+            ..unsafe { Self::new(rel, words) }
         }
     }
 
@@ -55,18 +58,28 @@ impl Relation {
     ///
     /// # Safety
     /// As for [`Relation::new`]; `strategy` is null or lives as long.
-    pub unsafe fn vacuum(rel: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
+    pub unsafe fn vacuum(
+        rel: pg_sys::Relation,
+        words: usize,
+        strategy: pg_sys::BufferAccessStrategy,
+    ) -> Self {
         Self {
             strategy,
             vacuum: true,
             // SAFETY: the caller keeps new's contract.
-            ..unsafe { Self::new(rel) }
+            ..unsafe { Self::new(rel, words) }
         }
     }
 
     /// The server's handle.
     pub fn raw(&self) -> pg_sys::Relation {
         self.rel
+    }
+
+    /// Words of a key.
+    #[inline(always)]
+    pub fn words(&self) -> usize {
+        self.words
     }
 
     /// Whether changes are logged.
@@ -195,7 +208,7 @@ impl Store for Relation {
         unsafe {
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
             let read = Read::new(buffer, block);
-            whereabouts::remember(self.rel, block, buffer, &read);
+            whereabouts::remember(self, block, buffer, &read);
             Ok(read)
         }
     }
@@ -211,7 +224,7 @@ impl Store for Relation {
         unsafe {
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
             let write = Write::new(buffer, block);
-            whereabouts::remember(self.rel, block, buffer, &write);
+            whereabouts::remember(self, block, buffer, &write);
             Ok(write)
         }
     }

@@ -11,8 +11,8 @@ use learned::leaf::data_span;
 use learned::page::{PAGE_SIZE, Page};
 use pgrx::pg_sys;
 
+use super::buffers::Relation;
 use crate::pg::ffi;
-use crate::pg::key::WORDS;
 
 /// Entries of the table: 128 kB, of which only what is used becomes memory.
 const PLACES: usize = 1 << 14;
@@ -41,10 +41,10 @@ fn place(rel: pg_sys::Relation, block: u32) -> &'static AtomicU64 {
 
 /// Remembers where a page is that was just locked.
 #[inline(always)]
-pub(super) fn remember(rel: pg_sys::Relation, block: u32, buffer: pg_sys::Buffer, page: &Page) {
-    let (begin, end) = data_span::<WORDS>(page);
+pub(super) fn remember(store: &Relation, block: u32, buffer: pg_sys::Buffer, page: &Page) {
+    let (begin, end) = data_span(page, store.words());
     let found = u64::from(begin) << 48 | u64::from(end) << 32 | u64::from(buffer as u32);
-    let place = place(rel, block);
+    let place = place(store.raw(), block);
     if place.load(Relaxed) != found {
         place.store(found, Relaxed);
     }

@@ -3,7 +3,8 @@
 //! The cursor's position is an entry, never a slot or a block: between two batches the leaf may be
 //! re-encoded, split, merged or reused. A batch holds **all** entries of the range within
 //! `[low, high)`, so the next one continues at either edge, whatever happened to the pages.
-//! Several ranges (`= ANY`), in ascending order, follow one another.
+//! Several ranges (`= ANY`), in ascending order, follow one another. Conditions that no range
+//! expresses filter the entries of each batch.
 //! The first batches are small: most scans end after a few rows.
 
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::page::Block;
 use crate::range::Range;
+use crate::search::{self, Condition};
 use crate::store::{Guard, Store};
 use crate::tree::Tree;
 
@@ -28,16 +30,18 @@ const OUT_OF_ORDER: &str = "entries are not in order";
 /// "Before the first entry" of a batch, in the order in which it was read.
 const BEFORE: usize = usize::MAX;
 
-/// A scan's range, position and batch. It owns no page and borrows nothing, so it can be kept
+/// A scan's ranges, filters, position and batch. It owns no page and borrows nothing, so it can be kept
 /// between calls and used for one range after another.
 #[derive(Debug)]
 pub struct Cursor<const W: usize> {
     range: Range<W>,
-    /// No entry of the range needs a recheck.
+    /// No entry of the batch needs a recheck.
     exact: bool,
     /// All ranges, where there are several, of which `range` is the one at `current`.
     ranges: Vec<Range<W>>,
     current: usize,
+    /// Entries that one of these does not admit are left out of the batch.
+    filters: Vec<Condition<W>>,
     /// Whether a batch was asked for since the range was set.
     started: bool,
     /// In the order in which they were read.
@@ -89,6 +93,7 @@ impl<const W: usize> Default for Cursor<W> {
             exact: true,
             ranges: Vec::new(),
             current: 0,
+            filters: Vec::new(),
             started: false,
             batch: Vec::with_capacity(FIRST),
             descending: false,
@@ -108,22 +113,30 @@ impl<const W: usize> Cursor<W> {
     #[inline]
     pub fn reset(&mut self, range: Range<W>) {
         self.ranges.clear();
+        self.filters.clear();
         self.rewind(range);
     }
 
-    /// Begins anew with several ranges: `fill` puts them into the vector, not empty, ascending,
-    /// disjoint.
-    pub fn reset_to_many(&mut self, fill: impl FnOnce(&mut Vec<Range<W>>)) {
+    /// Begins anew with the entries that satisfy conditions on the key's columns, which are in the key's order.
+    pub fn search(&mut self, conditions: &[Condition<W>]) {
         self.ranges.clear();
-        fill(&mut self.ranges);
-        let first = self.ranges.first().copied();
-        self.rewind(first.unwrap_or(Range::NONE));
+        self.filters.clear();
+        let used = search::ranges(conditions, &mut self.ranges);
+        let filters = conditions.get(used..).unwrap_or_default();
+        self.filters.extend_from_slice(filters);
+        let first = match self.ranges.first() {
+            Some(range) if filters.iter().all(|filter| !filter.spans.is_empty()) => *range,
+            _ => Range::NONE,
+        };
+        if self.ranges.len() < 2 || first == Range::NONE {
+            self.ranges.clear();
+        }
+        self.rewind(first);
     }
 
     #[inline]
     fn rewind(&mut self, range: Range<W>) {
-        self.range = range;
-        self.exact = range.is_exact();
+        self.set_range(range);
         self.current = 0;
         self.started = false;
         self.batch.clear();
@@ -133,10 +146,16 @@ impl<const W: usize> Cursor<W> {
         self.serial += 1;
     }
 
+    #[inline(always)]
+    fn set_range(&mut self, range: Range<W>) {
+        self.range = range;
+        self.exact = range.sure && self.filters.iter().all(Condition::is_exact);
+    }
+
     /// Whether an entry of the batch satisfies the search condition for certain.
     #[inline(always)]
     pub fn is_sure(&self, entry: &Entry<W>) -> bool {
-        self.exact || self.range.is_sure(entry)
+        self.exact || self.range.sure && self.filters.iter().all(|filter| filter.is_sure(entry))
     }
 
     /// The next entry in a direction, if the batch has it.
@@ -195,8 +214,7 @@ impl<const W: usize> Cursor<W> {
     /// Turns to another range of several, where the batch has nothing left of this one.
     fn enter(&mut self, number: usize, range: Range<W>, forward: bool) {
         self.current = number;
-        self.range = range;
-        self.exact = range.is_exact();
+        self.set_range(range);
         let edge = if forward { range.from } else { range.until };
         (self.low, self.high) = (edge, edge);
         // The leaf at hand may well have the next range, too.
@@ -288,6 +306,11 @@ impl<const W: usize> Cursor<W> {
             };
         }
         self.limit = (self.limit * GROWTH).min(LONGEST);
+        if !self.filters.is_empty() {
+            let filters = &self.filters;
+            self.batch
+                .retain(|entry| filters.iter().all(|filter| filter.admits(entry)));
+        }
         Ok(page)
     }
 

@@ -18,6 +18,7 @@ pub mod meta;
 pub mod model;
 pub mod page;
 pub mod range;
+pub mod search;
 pub mod sort;
 pub mod store;
 pub mod tree;

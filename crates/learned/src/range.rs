@@ -1,42 +1,32 @@
-//! The algebra of search bounds: from comparisons with a column of integers to one range of entries.
+//! The algebra of search bounds: from comparisons with a column of integers to ranges of entries.
 //!
 //! A search key of another type than the column's need not be a value of the column: it lies at, or
 //! between, or beyond the column's integers ([`Place`]). Where the comparison is not monotone (local
 //! times where clocks jump) it has a zone in which only the operator itself can tell.
 //! [`Limits`] intersects any number of such conditions; they may repeat or contradict each other.
+//! [`crate::search`] puts the limits of several columns together.
 
 use crate::key::{Entry, NULL_BIT};
 
-/// One beyond the greatest integer: no value of a column is that great.
-pub const BEYOND: i128 = i64::MAX as i128 + 1;
-
 /// Where a search key lies among the integers of a column: integers below `below` compare less
-/// than the key, integers from `above` on compare greater. In between they are equal to it if the
+/// than the key, integers above `last` compare greater. In between they are equal to it if the
 /// place is exact (then there is one such integer, or none); else only the operator can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     below: i128,
-    above: i128,
+    last: i128,
     exact: bool,
 }
 
 impl Place {
     /// The key is the integer `value`.
     pub const fn at(value: i128) -> Self {
-        Self {
-            below: value,
-            above: value + 1,
-            exact: true,
-        }
+        Self::zone(value, value).known()
     }
 
-    /// The key is greater than `next - 1` and less than `next`.
+    /// The key is greater than `next - 1` and less than `next`, which is above `i128::MIN`.
     pub const fn before(next: i128) -> Self {
-        Self {
-            below: next,
-            above: next,
-            exact: true,
-        }
+        Self::zone(next, next - 1)
     }
 
     /// The integers from `first` up to and with `last` may compare either way. An empty zone
@@ -44,21 +34,28 @@ impl Place {
     pub const fn zone(first: i128, last: i128) -> Self {
         Self {
             below: first,
-            above: last + 1,
+            last,
             exact: last < first,
         }
     }
 
+    const fn known(self) -> Self {
+        Self {
+            exact: true,
+            ..self
+        }
+    }
+
     /// The place among multiples: where this one lies among the integers `k` if the column
-    /// compares as `k * unit`.
+    /// compares as `k * unit`. For places within 64 bits.
     #[must_use]
     pub const fn divided(self, unit: i128) -> Self {
         let below = ceil(self.below, unit);
-        let above = ceil(self.above, unit);
+        let last = ceil(self.last + 1, unit) - 1;
         Self {
             below,
-            above,
-            exact: self.exact || below == above,
+            last,
+            exact: self.exact || last < below,
         }
     }
 }
@@ -78,95 +75,131 @@ pub enum Comparison {
     Greater,
 }
 
-/// The integers that satisfy some comparisons, as `[from, until)`; of those only the ones in
-/// `[sure_from, sure_until)` are known to satisfy them without asking the operators again.
+/// Integers from `first` up to and with `last`; none if `last < first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    from: i128,
-    until: i128,
-    sure_from: i128,
-    sure_until: i128,
+pub struct Interval {
+    pub first: i128,
+    pub last: i128,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self::ALL
+impl Interval {
+    /// No integer. In common with any other interval it has nothing.
+    const EMPTY: Self = Self {
+        first: i128::MAX,
+        last: i128::MIN,
+    };
+
+    const fn up_to(last: i128) -> Self {
+        Self {
+            first: i128::MIN,
+            last,
+        }
+    }
+
+    const fn from(first: i128) -> Self {
+        Self {
+            first,
+            last: i128::MAX,
+        }
+    }
+
+    const fn below(end: i128) -> Self {
+        match end.checked_sub(1) {
+            Some(last) => Self::up_to(last),
+            None => Self::EMPTY,
+        }
+    }
+
+    const fn above(end: i128) -> Self {
+        match end.checked_add(1) {
+            Some(first) => Self::from(first),
+            None => Self::EMPTY,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            first: self.first.max(other.first),
+            last: self.last.min(other.last),
+        }
+    }
+
+    const fn is_empty(self) -> bool {
+        self.last < self.first
     }
 }
 
+/// The integers that may satisfy some comparisons, and those of them that are known to satisfy them
+/// without asking the operators again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    may: Interval,
+    sure: Interval,
+}
+
 impl Limits {
-    /// No condition yet.
-    pub const ALL: Self = Self {
-        from: i64::MIN as i128,
-        until: BEYOND,
-        sure_from: i64::MIN as i128,
-        sure_until: BEYOND,
-    };
+    /// No condition yet on a column whose values lie between `first` and `last`, both included.
+    pub const fn of(first: i128, last: i128) -> Self {
+        let all = Interval { first, last };
+        Self {
+            may: all,
+            sure: all,
+        }
+    }
 
     /// Adds a condition.
     pub fn restrict(&mut self, comparison: Comparison, key: Place) {
-        // What passes for certain, and what may pass, on either side.
-        let (least, sure_least, most, sure_most);
-        match comparison {
-            Comparison::Less | Comparison::LessOrEqual => {
-                (least, sure_least) = (self.from, self.sure_from);
-                (most, sure_most) = match (key.exact, comparison) {
-                    (true, Comparison::Less) => (key.below, key.below),
-                    (true, _) => (key.above, key.above),
-                    (false, _) => (key.above, key.below),
-                };
-            }
-            Comparison::GreaterOrEqual | Comparison::Greater => {
-                (most, sure_most) = (self.until, self.sure_until);
-                (least, sure_least) = match (key.exact, comparison) {
-                    (true, Comparison::Greater) => (key.above, key.above),
-                    (true, _) => (key.below, key.below),
-                    (false, _) => (key.below, key.above),
-                };
-            }
-            Comparison::Equal => {
-                (least, most) = (key.below, key.above);
-                (sure_least, sure_most) = match key.exact {
-                    true => (least, most),
-                    false => (most, least),
-                };
-            }
-        }
-        self.from = self.from.max(least);
-        self.sure_from = self.sure_from.max(sure_least);
-        self.until = self.until.min(most);
-        self.sure_until = self.sure_until.min(sure_most);
+        use Comparison::*;
+        let Place { below, last, exact } = key;
+        let same = Interval { first: below, last };
+        let (may, sure) = match (comparison, exact) {
+            (Less, true) => (Interval::below(below), Interval::below(below)),
+            (LessOrEqual, true) => (Interval::up_to(last), Interval::up_to(last)),
+            (Less | LessOrEqual, false) => (Interval::up_to(last), Interval::below(below)),
+            (Equal, true) => (same, same),
+            (Equal, false) => (same, Interval::EMPTY),
+            (GreaterOrEqual, true) => (Interval::from(below), Interval::from(below)),
+            (Greater, true) => (Interval::above(last), Interval::above(last)),
+            (GreaterOrEqual | Greater, false) => (Interval::from(below), Interval::above(last)),
+        };
+        *self = self.and(&Self { may, sure });
     }
 
     /// Whether nothing can satisfy the conditions.
     pub const fn is_empty(&self) -> bool {
-        self.from >= self.until
+        self.may.is_empty()
     }
 
     /// What satisfies both conditions.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self {
-            from: self.from.max(other.from),
-            until: self.until.min(other.until),
-            sure_from: self.sure_from.max(other.sure_from),
-            sure_until: self.sure_until.min(other.sure_until),
+            may: self.may.and(other.may),
+            sure: self.sure.and(other.sure),
         }
     }
 
-    const fn is_exact(&self) -> bool {
-        self.from == self.sure_from && self.until == self.sure_until
+    fn is_exact(&self) -> bool {
+        self.may == self.sure
     }
 
-    /// The entries with such values in a one-word key: `value ^ i64::MIN`, NULLs as in [`crate::key`].
-    pub fn range(&self, nulls_first: bool) -> Range<1> {
-        let floor = |value| floor(value, nulls_first);
-        Range {
-            from: floor(self.from),
-            until: floor(self.until),
-            sure_from: floor(self.sure_from),
-            sure_until: floor(self.sure_until),
-        }
+    /// The integers as ascending intervals, each with whether they satisfy the conditions for sure.
+    pub fn pieces(&self) -> impl DoubleEndedIterator<Item = (Interval, bool)> {
+        let Self { may, sure } = *self;
+        let pieces = if sure.is_empty() {
+            [
+                (may, false),
+                (Interval::EMPTY, false),
+                (Interval::EMPTY, false),
+            ]
+        } else {
+            [
+                (may.and(Interval::below(sure.first)), false),
+                (sure, true),
+                (may.and(Interval::above(sure.last)), false),
+            ]
+        };
+        pieces.into_iter().filter(|(piece, _)| !piece.is_empty())
     }
 }
 
@@ -174,20 +207,16 @@ impl Limits {
 /// overlap, so that no entry is in two of them.
 pub fn any_of(list: &mut Vec<Limits>) {
     list.retain(|limits| !limits.is_empty());
-    list.sort_unstable_by_key(|limits| (limits.from, limits.until));
+    list.sort_unstable_by_key(|limits| (limits.may.first, limits.may.last));
     list.dedup_by(|next, last| {
-        if next.from >= last.until {
+        if next.may.first > last.may.last {
             return false;
         }
         if next != last {
             let exact = next.is_exact() && last.is_exact();
-            last.until = last.until.max(next.until);
-            (last.sure_from, last.sure_until) = if exact {
-                (last.from, last.until)
-            } else {
-                // Recheck all: which part is sure is not worth finding out.
-                (last.until, last.from)
-            };
+            last.may.last = last.may.last.max(next.may.last);
+            // Recheck all: which part is sure is not worth finding out.
+            last.sure = if exact { last.may } else { Interval::EMPTY };
         }
         true
     });
@@ -202,7 +231,7 @@ pub fn both(left: &[Limits], right: &[Limits]) -> Vec<Limits> {
         if !limits.is_empty() {
             result.push(limits);
         }
-        if a.until < b.until {
+        if a.may.last < b.may.last {
             lefts.next();
         } else {
             rights.next();
@@ -211,44 +240,13 @@ pub fn both(left: &[Limits], right: &[Limits]) -> Vec<Limits> {
     result
 }
 
-/// Below all entries of values from `value` on, above all others (but NULLs that sort last).
-fn floor(value: i128, nulls_first: bool) -> Entry<1> {
-    match i64::try_from(value) {
-        Ok(value) => floor_of(value as u64 ^ 1 << 63, nulls_first),
-        Err(_) if value < 0 => floor_of(0, nulls_first),
-        Err(_) => values_end(nulls_first),
-    }
-}
-
-/// The lowest entry that a value with `word` can have.
-#[inline(always)]
-const fn floor_of(word: u64, nulls_first: bool) -> Entry<1> {
-    let bit = if nulls_first && word == 0 {
-        NULL_BIT
-    } else {
-        0
-    };
-    Entry::new([word], bit)
-}
-
-/// Above the entries of all values.
-#[inline(always)]
-const fn values_end(nulls_first: bool) -> Entry<1> {
-    if nulls_first {
-        Entry::MAX
-    } else {
-        Entry::new([u64::MAX], NULL_BIT)
-    }
-}
-
-/// The entries from `from` up to, not with, `until`. Those outside `[sure_from, sure_until)` need
-/// the search condition rechecked.
+/// The entries from `from` up to, not with, `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range<const W: usize> {
     pub from: Entry<W>,
     pub until: Entry<W>,
-    pub sure_from: Entry<W>,
-    pub sure_until: Entry<W>,
+    /// They satisfy the search condition for certain; else it has to be rechecked.
+    pub sure: bool,
 }
 
 impl<const W: usize> Range<W> {
@@ -263,47 +261,28 @@ impl<const W: usize> Range<W> {
         Self {
             from,
             until,
-            sure_from: from,
-            sure_until: until,
+            sure: true,
         }
     }
 
-    /// Whether no entry of the range needs a recheck.
-    #[inline(always)]
-    pub fn is_exact(&self) -> bool {
-        self.sure_from == self.from && self.sure_until == self.until
-    }
-
-    /// Whether an entry of the range satisfies the condition for certain.
-    #[inline(always)]
-    pub fn is_sure(&self, entry: &Entry<W>) -> bool {
-        self.sure_from <= *entry && *entry < self.sure_until
-    }
-}
-
-impl Range<1> {
-    /// The entries of one value, given as its word.
+    /// The entries of one value of a key of one word; NULLs as in [`crate::key`].
     #[inline(always)]
     pub fn point(word: u64, nulls_first: bool) -> Self {
-        let until = match word.checked_add(1) {
-            Some(next) => floor_of(next, nulls_first),
-            None => values_end(nulls_first),
+        let floor = |word, bit| {
+            let mut key = [0; W];
+            if let Some(first) = key.first_mut() {
+                *first = word;
+            }
+            Entry::new(key, bit)
         };
-        Self::exact(floor_of(word, nulls_first), until)
-    }
-
-    /// The entries that are not NULL.
-    pub const fn values(nulls_first: bool) -> Self {
-        Self::exact(floor_of(0, nulls_first), values_end(nulls_first))
-    }
-
-    /// The entries that are NULL.
-    pub const fn nulls(nulls_first: bool) -> Self {
-        if nulls_first {
-            Self::exact(Entry::MIN, floor_of(0, true))
-        } else {
-            Self::exact(values_end(false), Entry::MAX)
-        }
+        let zero = if nulls_first { NULL_BIT } else { 0 };
+        let from = floor(word, if word == 0 { zero } else { 0 });
+        let until = match word.checked_add(1) {
+            Some(next) => floor(next, 0),
+            None if nulls_first => Entry::MAX,
+            None => floor(u64::MAX, NULL_BIT),
+        };
+        Self::exact(from, until)
     }
 }
 

@@ -76,7 +76,8 @@ enum Op {
     Next(bool, u8),
     Mark,
     Restore,
-    Reset(Vec<u64>),
+    /// Ends of ranges, and where spans of keys begin that a filter admits; none: no filter.
+    Reset(Vec<u64>, Vec<u64>),
     Insert(u64),
     Vacuum,
 }
@@ -86,13 +87,38 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (any::<bool>(), 1u8..60).prop_map(|(f, n)| Op::Next(f, n)),
         2 => Just(Op::Mark),
         2 => Just(Op::Restore),
-        1 => prop::collection::vec(0u64..420, 2..9).prop_map(Op::Reset),
+        1 => (prop::collection::vec(0u64..420, 2..9), prop::collection::vec(0u64..420, 0..5)).prop_map(|(r, f)| Op::Reset(r, f)),
         8 => (0u64..400).prop_map(Op::Insert),
         1 => Just(Op::Vacuum),
     ]
 }
 
 const NOISE: u64 = 1 << 40;
+
+/// A condition on the key: 20 keys from each of `begins` on.
+fn filter(mut begins: Vec<u64>) -> Condition<1> {
+    begins.sort_unstable();
+    begins.dedup_by(|next, last| *next <= *last + 20);
+    let span = |k: u64| search::Span {
+        first: entry(k, 0),
+        last: entry(k + 19, 0),
+        sure: true,
+    };
+    Condition {
+        field: search::Field {
+            at: 0,
+            words: 1,
+            ties: false,
+        },
+        spans: begins.into_iter().map(span).collect(),
+    }
+}
+
+/// Begins anew with several ranges, ascending and disjoint.
+fn reset_to_many(cursor: &mut Cursor<1>, ranges: &[Range<1>]) {
+    cursor.ranges = ranges.to_vec();
+    cursor.rewind(ranges[0]);
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 300 }))]
@@ -108,6 +134,7 @@ proptest! {
         let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
         let mut cursor = Cursor::default();
         let mut ranges = vec![Range::ALL];
+        let mut admitted: Option<Condition<1>> = None;
         cursor.reset(Range::ALL);
         // The oracle's position: the gap or entry as (entries below, whether on an entry).
         #[derive(Clone, Copy, PartialEq, Debug)]
@@ -118,7 +145,8 @@ proptest! {
         for op in ops {
             match op {
                 Op::Next(forward, count) => for _ in 0..count {
-                    let inside = |e: &&E| ranges.iter().any(|r| r.from <= **e && **e < r.until);
+                    let inside = |e: &&E| ranges.iter().any(|r| r.from <= **e && **e < r.until)
+                        && admitted.as_ref().is_none_or(|f| f.spans.iter().any(|s| s.first.key <= e.key && e.key <= s.last.key));
                     let want = match (at, forward) {
                         (At::Unstarted | At::Before, true) => stay.iter().find(inside),
                         (At::Unstarted | At::After, false) => stay.iter().rev().find(inside),
@@ -144,7 +172,7 @@ proptest! {
                     cursor.restore(&mark.0);
                     at = mark.1;
                 }
-                Op::Reset(mut ends) => {
+                Op::Reset(mut ends, begins) => {
                     if ends.len() > 3 {
                         ends.sort_unstable();
                     }
@@ -156,8 +184,11 @@ proptest! {
                         cursor.reset(ranges[0]);
                     } else {
                         ranges.dedup_by(|b, a| b.from < a.until);
-                        cursor.reset_to_many(|r| r.extend(&ranges));
+                        cursor.filters.clear();
+                        reset_to_many(&mut cursor, &ranges);
                     }
+                    admitted = (!begins.is_empty()).then(|| filter(begins));
+                    cursor.filters.extend(admitted.clone());
                     at = At::Unstarted;
                     mark = (cursor.mark(), at);
                 }
@@ -216,4 +247,81 @@ fn damaged_leaves_are_not_read_for_ever() {
         }
     }
     assert!(stopped > 0);
+}
+
+/// Conditions on both words of a key, as ranges and as filters.
+#[test]
+fn searches_by_several_columns() {
+    let mem = Mem::of(empty_index::<2>(90, [0; 8]));
+    let tree = Tree::<_, 2>::new(&mem).with_inner_limit(4);
+    let all: Vec<_> = (0..40u64)
+        .flat_map(|a| (0..60).map(move |b| Entry::new([a, b * 7 % 60], a * 60 + b + 1)))
+        .collect();
+    for entry in &all {
+        tree.insert(*entry, 90).unwrap();
+    }
+    let condition = |at: usize, spans: &[(u64, u64)]| Condition {
+        field: search::Field {
+            at,
+            words: 1,
+            ties: false,
+        },
+        spans: spans
+            .iter()
+            .map(|&(first, last)| {
+                let mut span = search::Span {
+                    first: Entry::MIN,
+                    last: Entry::MIN,
+                    sure: true,
+                };
+                (span.first.key[at], span.last.key[at]) = (first, last);
+                span
+            })
+            .collect(),
+    };
+    let lists: [&[(u64, u64)]; 6] = [
+        &[],
+        &[(7, 7)],
+        &[(3, 3), (5, 5), (39, 39), (99, 99)],
+        &[(10, 20)],
+        &[(0, 4), (6, 6), (30, 90)],
+        &[(0, u64::MAX)],
+    ];
+    let mut cursor = Cursor::default();
+    for a in [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)] {
+        for b in [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)] {
+            let spans = |list: Option<usize>| list.map(|i| lists[i]);
+            let conditions: Vec<_> = [spans(a), spans(b)]
+                .into_iter()
+                .enumerate()
+                .filter_map(|(at, spans)| Some(condition(at, spans?)))
+                .collect();
+            let within = |list: Option<usize>, v: u64| {
+                spans(list).is_none_or(|spans| spans.iter().any(|s| s.0 <= v && v <= s.1))
+            };
+            let mut want: Vec<_> = all
+                .iter()
+                .copied()
+                .filter(|e| within(a, e.key[0]) && within(b, e.key[1]))
+                .collect();
+            want.sort();
+            for forward in [true, false] {
+                cursor.search(&conditions);
+                let mut got = Vec::new();
+                loop {
+                    if let Some(entry) = cursor.step(forward) {
+                        got.push(entry);
+                    } else if cursor.has_more(forward) {
+                        drop(cursor.load(&tree, forward).unwrap());
+                    } else {
+                        break;
+                    }
+                }
+                if !forward {
+                    got.reverse();
+                }
+                assert_eq!(got, want, "{a:?} {b:?} {forward}");
+            }
+        }
+    }
 }

@@ -22,13 +22,14 @@ pub struct Leaf<'a, const W: usize> {
     pub(super) upper: usize,
 }
 
-/// Where the data of a leaf's runs begins and ends. For prefetching: nothing is checked.
+/// Where the data of a leaf's runs begins and ends, for keys of so many words. For prefetching: nothing
+/// is checked.
 #[inline(always)]
-pub fn data_span<const W: usize>(page: &Page) -> (u16, u16) {
-    let runs = page::u16_at(page, Layout::<W>::COUNTS);
-    let begin = runs
-        .wrapping_mul(Layout::<W>::RUN as u16)
-        .wrapping_add(Layout::<W>::DIRECTORY as u16);
+pub fn data_span(page: &Page, words: usize) -> (u16, u16) {
+    let counts = Layout::<0>::COUNTS + 16 * words;
+    let runs = page::u16_at(page, counts);
+    let run = (Layout::<0>::RUN + 24 * words) as u16;
+    let begin = runs.wrapping_mul(run).wrapping_add(counts as u16 + 8);
     (begin, page::u16_at(page, page::pd::LOWER))
 }
 
