@@ -20,6 +20,7 @@ mod opclass;
 mod options;
 mod pg;
 mod scan;
+mod settings;
 mod spill;
 mod storage;
 mod train;
@@ -30,4 +31,5 @@ mod validate;
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     options::register();
+    settings::register();
 }

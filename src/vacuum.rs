@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use learned::leaf::Leaf;
-use learned::model::Model;
-use learned::page::{self, Kind};
+use learned::model::Loaded;
+use learned::page::{self, Block, Kind};
 use learned::store::Store;
 use learned::tree::Vacuumed;
 use learned::{Tree, page::META};
@@ -85,7 +85,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
     };
     let counted = for_words!(store.words(), count(&store)).or_raise(index);
     // SAFETY: the index is open.
-    let free = unsafe { for_words!(store.words(), tidy(index, &store, counted.leaves)) };
+    let free = unsafe { for_words!(store.words(), tidy(index, &store, counted.is_due())) };
     // SAFETY: as in ambulkdelete.
     unsafe {
         let first = stats.is_null();
@@ -102,11 +102,11 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
     }
 }
 
-/// Retrains the model if that is due and finds the pages to reuse; returns their number.
+/// Retrains the model if that is due, and finds the pages to reuse; returns their number.
 ///
 /// # Safety
 /// `store` is of `index`, which is open, and has keys of `W` words.
-unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &Relation, leaves: u64) -> u32 {
+unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &Relation, is_due: bool) -> u32 {
     let tree = Tree::<_, W>::new(store);
     let mut free = 0;
     // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
@@ -114,7 +114,7 @@ unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &Relation, leaves
     unsafe {
         let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::LockPage(index, META, lock);
-        if is_due(&tree, leaves).or_raise(index) {
+        if is_due {
             tree.retrain(now_micros()).or_raise(index);
             if pg_sys::ParallelWorkerNumber < 0 {
                 pg_sys::CacheInvalidateRelcache(index);
@@ -147,29 +147,47 @@ unsafe fn or_new(stats: *mut pg_sys::IndexBulkDeleteResult) -> *mut pg_sys::Inde
 #[derive(Default)]
 struct Counted {
     leaves: u64,
+    /// Leaves that the model does not lead to.
+    unknown: u64,
     entries: u64,
+}
+
+impl Counted {
+    /// Whether it is time for a new model: a tenth of the leaves are not where the present one looks for them.
+    fn is_due(&self) -> bool {
+        self.leaves > 1 && self.unknown * 10 > self.leaves
+    }
 }
 
 /// Counts leaves and their entries, from the pages' headers.
 fn count<const W: usize>(store: &Relation) -> learned::Result<Counted> {
     let mut counted = Counted::default();
+    let model = Tree::<_, W>::new(store).load_model()?;
+    let model = model.as_deref().and_then(Loaded::open);
     for block in META + 1..store.blocks()? {
         store.interrupt();
         let page = store.read(block)?;
         if page::kind(&page) == Some(Kind::Leaf) && !page::is_new(&page) {
+            let leaf = Leaf::<W>::open(&page, block)?;
             counted.leaves += 1;
-            counted.entries += Leaf::<W>::open(&page, block)?.live() as u64;
+            counted.entries += leaf.live() as u64;
+            let known = model.is_some_and(|model| knows(&model, &leaf, block));
+            counted.unknown += u64::from(!known);
         }
     }
     Ok(counted)
 }
 
-/// Whether the model knows too few of the leaves.
-fn is_due<const W: usize>(tree: &Tree<'_, Relation, W>, leaves: u64) -> learned::Result<bool> {
-    let bytes = tree.load_model()?;
-    let known = bytes
-        .as_deref()
-        .and_then(Model::open)
-        .map_or(0, |model| model.leaves());
-    Ok(leaves > 1 && leaves > u64::from(known) + u64::from(known) / 10)
+/// Whether the model leads to this leaf. One between others of the same key is not its business.
+fn knows<const W: usize>(model: &Loaded<'_>, leaf: &Leaf<'_, W>, block: Block) -> bool {
+    let low = leaf.low();
+    if low.key == leaf.high().key {
+        return true;
+    }
+    // A search for the key of a leaf that begins amid its entries ends one leaf earlier.
+    let Some((guess, found)) = model.predict(&low.key) else {
+        return false;
+    };
+    let next = guess.ordinal.saturating_add(1);
+    found == block || low.tie > 0 && model.block(next) == Some(block)
 }
