@@ -85,12 +85,7 @@ fn use_it<const W: usize>(
             0 => (Entry::MIN, Entry::MAX),
             _ => (wanted, known[known.len() / 2]),
         };
-        cursor.reset(Range {
-            from,
-            until,
-            sure_from: from,
-            sure_until: until,
-        });
+        cursor.reset(Range::exact(from, until));
         let mut forward = rng.chance(50);
         for _ in 0..3000 {
             if cursor.step(forward).is_some() {
