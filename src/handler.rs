@@ -39,14 +39,14 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     #[cfg(feature = "pg18")]
     amconsistentordering: true,
     amcanbackward: true,
-    amcanunique: false,
+    amcanunique: true,
     amcanmulticol: true,
     amoptionalkey: true,
     amsearcharray: true,
     amsearchnulls: true,
     amstorage: false,
     amclusterable: true,
-    ampredlocks: false,
+    ampredlocks: true,
     amcanparallel: false,
     #[cfg(any(feature = "pg17", feature = "pg18"))]
     amcanbuildparallel: false,

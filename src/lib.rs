@@ -23,7 +23,12 @@ mod scan;
 mod settings;
 mod spill;
 mod storage;
+#[cfg(feature = "testing")]
+mod testing;
 mod train;
+#[cfg(all(feature = "testing", not(debug_assertions)))]
+compile_error!("stops and small pages are for debug builds only");
+mod unique;
 mod vacuum;
 mod validate;
 
@@ -32,4 +37,6 @@ mod validate;
 pub extern "C-unwind" fn _PG_init() {
     options::register();
     settings::register();
+    #[cfg(feature = "testing")]
+    testing::register();
 }

@@ -113,9 +113,8 @@ impl<const W: usize> Scan<W> {
             self.keep_pin = scan.xs_want_itup
                 || !query::is_mvcc_snapshot(scan.xs_snapshot)
                 || !ffi::relation_needs_wal(scan.indexRelation);
-            self.note_reads = pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32
-                && (*(*scan.indexRelation).rd_indam).ampredlocks;
         }
+        self.note_reads = query::is_serializable();
     }
 
     /// Gives back the pin of the batch's leaf.

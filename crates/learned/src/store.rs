@@ -62,6 +62,10 @@ pub trait Store {
     /// Entries have moved from `left` to the new leaf `right`, which are both still locked.
     fn split(&self, _left: &Self::Write, _right: &Self::Write) {}
 
+    /// A change of several records has got this far. Tests stop or kill a backend here.
+    #[inline(always)]
+    fn reached(&self, _step: &'static str) {}
+
     /// `block` has been stamped [`crate::page::Kind::Free`].
     fn freed(&self, _block: Block) {}
 }

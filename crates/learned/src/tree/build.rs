@@ -57,7 +57,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             sink,
             fill,
             descriptor,
-            inner_limit: Inner::<W>::CAPACITY,
+            inner_limit: Inner::<W>::LIMIT,
             packer: Packer::new(fill),
             held: None,
             leaves: Vec::new(),

@@ -151,6 +151,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 Some(block) => (block, 1),
                 None => (self.leaf(&target)?.block(), u32::MAX),
             };
+            self.store.reached("insert: leaf found");
             let Some(mut leaf) = self.lock_from(start, 0, links, &target)? else {
                 guess = None;
                 return Ok(None);

@@ -16,6 +16,7 @@ mod recent;
 mod scan;
 mod split;
 mod train;
+mod unique;
 mod vacuum;
 mod verify;
 
@@ -29,6 +30,7 @@ pub use counts::Counts;
 pub use insert::{How, Inserted};
 pub use recent::Recent;
 pub use train::{Swept, has_grown};
+pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
 pub use verify::Report;
 
@@ -67,7 +69,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             model: None,
             recent: None,
             counts: Counts::default(),
-            inner_limit: Inner::<W>::CAPACITY,
+            inner_limit: Inner::<W>::LIMIT,
             held: RefCell::new(Vec::new()),
         }
     }

@@ -94,6 +94,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some(mut new) = written else {
             return Ok(false);
         };
+        self.store.reached("retrain: model written");
         new.blocks = self.store.blocks()?;
         let mut meta = self.store.write(META)?;
         let now = Meta::open::<W>(&meta)?.model;
@@ -103,6 +104,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.commit(&mut [(&mut meta, change)])?;
         }
         drop(meta);
+        self.store.reached("retrain: switched");
         if let Some(blocks) = chain::blocks(self.store, unwanted)? {
             self.free_model_pages(&blocks, unwanted.generation)?;
         }

@@ -45,6 +45,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 None => done.live += view.live() as u64,
             }
             drop(leaf);
+            self.store.reached("vacuum: between leaves");
             self.store.interrupt();
             if low == Entry::MAX {
                 break;

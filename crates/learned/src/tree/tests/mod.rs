@@ -7,6 +7,7 @@ mod positions;
 mod rules;
 mod simulate;
 mod touched;
+mod unique;
 
 use std::collections::BTreeSet;
 
