@@ -9,7 +9,7 @@ pg_config = $$(. scripts/lib.sh && echo $$PG_CONFIG)
 feature = pg$$($(pg_config) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 AM ?= learned
 
-.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-model lint clean
+.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum bench-model lint clean
 
 all: build
 
@@ -46,6 +46,9 @@ bench-model: install
 
 bench-columns: install
 	benches/columns.sh
+
+bench-vacuum: install
+	benches/vacuum.sh
 
 clean:
 	scripts/clean.sh

@@ -15,8 +15,8 @@ use pgrx::pg_sys;
 
 use crate::counters;
 use crate::error::OrRaise;
+use crate::options;
 use crate::pg::columns::for_words;
-use crate::settings;
 use crate::storage::Relation;
 
 const MAGIC: u32 = 0x4F6D_4C64;
@@ -202,7 +202,7 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
     let rel = store.raw();
     let tree = Tree::<_, W>::new(store);
     let place = tree.meta().or_raise(rel).model;
-    let model = tree.load_model_at(&place, settings::model_cache());
+    let model = tree.load_model_at(&place, options::model_cache());
     let model = model.or_raise(rel).unwrap_or_default();
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
     // relcache entry has a context of its own for such things.

@@ -53,7 +53,7 @@ unsafe extern "C-unwind" fn add(
     check: pg_sys::IndexUniqueCheck::Type,
 ) -> Key {
     // SAFETY: the arguments are as the server passes them, and the index stays open.
-    let key = unsafe {
+    unsafe {
         let columns = Columns::of(index);
         if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
             for_words!(
@@ -72,8 +72,7 @@ unsafe extern "C-unwind" fn add(
                 insert_unique(&row, &columns, values, isnull)
             )
         }
-    };
-    key
+    }
 }
 
 /// Adds one entry.

@@ -18,9 +18,9 @@ mod insert;
 mod inspect;
 mod opclass;
 mod options;
+mod parallel;
 mod pg;
 mod scan;
-mod settings;
 mod spill;
 mod storage;
 #[cfg(feature = "testing")]
@@ -35,8 +35,8 @@ mod validate;
 /// Runs when a backend loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    options::register();
-    settings::register();
+    // Before the names are reserved.
     #[cfg(feature = "testing")]
     testing::register();
+    options::register();
 }

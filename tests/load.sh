@@ -11,6 +11,22 @@ make_load_tables() {
     sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
     sql <<SQL
 CREATE SEQUENCE load_ids;
+-- As same(), by a cursor that takes its time.
+CREATE FUNCTION same_slowly(query text) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS \$\$
+DECLARE truth text[] := rows_by('seq', query); lines text[] := '{}'; c refcursor; line text;
+BEGIN
+    OPEN c FOR EXECUTE format('SELECT q::text FROM (%s) q', query);
+    LOOP
+        FETCH c INTO line;
+        EXIT WHEN NOT FOUND;
+        lines := lines || line;
+        IF cardinality(lines) % 100 = 50 THEN PERFORM pg_sleep(0.02); END IF;
+    END LOOP;
+    IF lines IS DISTINCT FROM truth THEN
+        RAISE EXCEPTION 'cursor differs for %', query USING DETAIL = format('%s rows, %s expected', cardinality(lines), cardinality(truth));
+    END IF;
+    RETURN cardinality(truth) || ' rows';
+END \$\$;
 CREATE TABLE load (k int8, ts timestamptz, pad text);
 CREATE UNLOGGED TABLE load_unlogged (k int8);
 CREATE INDEX load_k ON load USING $AM (k);
@@ -41,6 +57,9 @@ SQL
     printf '%s\n' '\set k random(0, 10000000000)' 'BEGIN ISOLATION LEVEL REPEATABLE READ;' \
         "SELECT same('SELECT k, pad FROM load WHERE k BETWEEN ' || :k || ' AND ' || :k::int8 + 300000000, '{index,bitmap}');" \
         "SELECT same('SELECT ts FROM load ORDER BY ts DESC LIMIT 50', '{index}');" 'COMMIT;' > read_standby.sql
+    printf '%s\n' '\set k random(0, 10000000000)' 'BEGIN ISOLATION LEVEL REPEATABLE READ;' \
+        "SELECT same_slowly('SELECT k, pad FROM load WHERE k > ' || :k || ' ORDER BY k LIMIT 3000'), same_slowly('SELECT k, pad FROM load WHERE k < ' || :k || ' ORDER BY k DESC LIMIT 3000');" \
+        "SELECT same_slowly('SELECT k FROM load ORDER BY k LIMIT 2000'), same_slowly('SELECT ts FROM load ORDER BY ts LIMIT 2000');" 'COMMIT;' > cursors.sql
     cd "$ROOT"
 }
 

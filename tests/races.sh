@@ -29,7 +29,7 @@ new_database races
 sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
 
 setup_of() { case $1 in vacuum* | retrain*) echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND k % 3 = 0;" ;; esac; }
-statement_of() { case $1 in vacuum* | retrain*) echo 'VACUUM r;' ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
+statement_of() { case $1 in vacuum*) echo 'VACUUM r;' ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
 
 # 1. The others go about their work meanwhile.
 dir=$WORK/races/files

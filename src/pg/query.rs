@@ -34,6 +34,13 @@ unsafe extern "C-unwind" {
         new: pg_sys::BlockNumber,
     );
 
+    /// Whoever has read the old page has read the new one, too, to which all rows of it were moved.
+    pub fn PredicateLockPageCombine(
+        relation: pg_sys::Relation,
+        old: pg_sys::BlockNumber,
+        new: pg_sys::BlockNumber,
+    );
+
     /// A serializable transaction is about to write to a page: raises an error if it must not, for what others have read.
     pub fn CheckForSerializableConflictIn(
         relation: pg_sys::Relation,

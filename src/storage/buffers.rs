@@ -192,7 +192,8 @@ impl Relation {
                 }
                 Write::new(buffer, block)
             };
-            if page::is_new(&write) || page::kind(&write) == Some(Kind::Free) {
+            let free = page::kind(&write) == Some(Kind::Free);
+            if page::is_new(&write) || free && self.has_passed(page::freed_at(&write)) {
                 return Ok(Some(write));
             }
         }
@@ -246,6 +247,19 @@ impl Store for Relation {
         }
     }
 
+    fn try_write_for_cleanup(&self, block: Block) -> Result<Option<Write>> {
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
+        // SAFETY: the buffer is pinned, once; the guard takes over pin and lock, or the pin is
+        // given back.
+        unsafe {
+            if pg_sys::ConditionalLockBufferForCleanup(buffer) {
+                return Ok(Some(Write::new(buffer, block)));
+            }
+            pg_sys::ReleaseBuffer(buffer);
+        }
+        Ok(None)
+    }
+
     fn allocate(&self) -> Result<Write> {
         match self.recycle()? {
             Some(write) => Ok(write),
@@ -283,6 +297,19 @@ impl Store for Relation {
         })
     }
 
+    /// The next transaction id. Whoever adds an entry has one, or keeps VACUUM out by a lock on the table.
+    fn moment(&self) -> u64 {
+        // SAFETY: may be asked at any time.
+        unsafe { pg_sys::ReadNextFullTransactionId().value }
+    }
+
+    fn has_passed(&self, moment: u64) -> bool {
+        let next = pg_sys::FullTransactionId { value: moment };
+        // SAFETY: no relation means the horizon that is safe for all of them. VACUUM and whoever
+        // inserts have a snapshot.
+        moment == 0 || unsafe { pg_sys::GlobalVisCheckRemovableFullXid(std::ptr::null_mut(), next) }
+    }
+
     #[cfg(feature = "testing")]
     fn reached(&self, step: &'static str) {
         crate::testing::stop(step);
@@ -303,6 +330,11 @@ impl Store for Relation {
     fn split(&self, left: &Write, right: &Write) {
         // SAFETY: the relation is open.
         unsafe { query::PredicateLockPageSplit(self.rel, left.block(), right.block()) };
+    }
+
+    fn merged(&self, left: &Write, right: &Write) {
+        // SAFETY: the relation is open.
+        unsafe { query::PredicateLockPageCombine(self.rel, right.block(), left.block()) };
     }
 
     fn freed(&self, block: Block) {

@@ -1,7 +1,7 @@
 //! Pages of an index under construction: written to shared buffers, logged all at once at the end.
 
 use learned::Result;
-use learned::page::{self, Block, Kind, Page};
+use learned::page::{self, Block, Page};
 use learned::store::{Guard, Store};
 use learned::tree::Sink;
 use pgrx::pg_sys;
@@ -26,7 +26,7 @@ impl<'r> Bulk<'r> {
     /// Ends a build of `used` blocks: stamps what is left of an abandoned first attempt as free,
     /// and logs all pages, where the relation is logged.
     pub fn finish(mut self, used: Block, words: usize) -> Result<()> {
-        let free = page::init(Kind::Free, 0, words);
+        let free = page::free(words, 0);
         for block in used..self.blocks {
             self.put(block, &free)?;
         }

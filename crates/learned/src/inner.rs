@@ -11,7 +11,9 @@
 use crate::error::{Error, Result};
 use crate::fences::{self, entry_at, push_entry, put_entry};
 use crate::key::Entry;
-use crate::page::{self, Block, Kind, NO_BLOCK, Page, SPECIAL, head, pd, put, u16_at, u32_at};
+use crate::page::{
+    self, Block, Kind, MERGED_FILL, NO_BLOCK, Page, SPECIAL, head, pd, put, u16_at, u32_at,
+};
 use crate::store::{Change, Patch};
 
 /// No page is higher: a tree of two children a page would hold 2^32 leaves below it.
@@ -151,6 +153,41 @@ impl<'a, const W: usize> Inner<'a, W> {
         Ok(Some(Change::of_patch(self.page, patch)))
     }
 
+    /// Takes the downlink to `child` out. None: it is the page's first, without which the page would
+    /// not begin at its low fence.
+    pub fn remove(&self, separator: &Entry<W>, child: Block) -> Result<Option<Change>> {
+        if self.child_of(separator) != Some(child) {
+            let fault = format!("no downlink to {child}");
+            return Err(Error::corrupted(self.block, fault));
+        }
+        if *separator == self.frame.low {
+            return Ok(None);
+        }
+        let left: Vec<_> = self.items().filter(|item| item.0 != *separator).collect();
+        let page = build(&self.frame, &left);
+        Ok(Some(Change::between(self.page, page)))
+    }
+
+    /// Whether a neighbour with one item might join this page.
+    pub fn is_sparse(&self, limit: usize) -> bool {
+        leaves_room::<W>(self.len + 1, limit)
+    }
+
+    /// This page with the items of its right neighbour, whose high fence and right link it takes
+    /// over. None: they would take too much of a page that holds `limit` items.
+    pub fn join(&self, right: &Inner<'_, W>, limit: usize) -> Option<Box<Page>> {
+        if !leaves_room::<W>(self.len + right.len, limit) {
+            return None;
+        }
+        let frame = Frame {
+            high: right.frame.high,
+            right: right.frame.right,
+            ..self.frame
+        };
+        let items: Vec<_> = self.items().chain(right.items()).collect();
+        Some(build(&frame, &items))
+    }
+
     /// Two pages that hold the items and a new downlink; the left one marked incomplete and linked
     /// to `right`, where the right one will be. An ascending insert leaves the left page nearly
     /// full, a descending one the right page.
@@ -234,6 +271,11 @@ impl<'a, const W: usize> Inner<'a, W> {
             None => Err(Error::corrupted(self.block, "no child for a key")),
         }
     }
+}
+
+/// Whether a page with so many items has room for more without being split soon.
+fn leaves_room<const W: usize>(items: usize, limit: usize) -> bool {
+    items * 100 <= limit.min(Inner::<W>::CAPACITY) * MERGED_FILL
 }
 
 /// An inner page. At most [`Inner::CAPACITY`] items.

@@ -43,6 +43,10 @@ struct State {
     log: Vec<Record>,
     breaches: Vec<String>,
     reads: u64,
+    /// The moment of the first record.
+    began: u64,
+    /// The moment when last nobody held a page.
+    idle_at: u64,
     fail_after: Option<u64>,
     spare: Option<u64>,
     read_limit: Option<u64>,
@@ -53,6 +57,24 @@ struct State {
 struct Lock {
     readers: Vec<ThreadId>,
     writer: Option<ThreadId>,
+    /// Pins without a lock.
+    pins: usize,
+}
+
+impl Lock {
+    fn is_free_for(&self, mode: Mode) -> bool {
+        self.writer.is_none()
+            && (mode == Mode::Share || self.readers.is_empty())
+            && (mode != Mode::Cleanup || self.pins == 0)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Share,
+    Exclusive,
+    /// Exclusive, and nobody has a pin.
+    Cleanup,
 }
 
 struct Held {
@@ -101,10 +123,16 @@ impl Record {
 impl Mem {
     /// A store with these pages, from block 0 on, and an empty log.
     pub fn new(pages: Vec<Arc<Page>>) -> Self {
+        let free = pages
+            .iter()
+            .filter(|page| page::kind(page) == Some(Kind::Free));
+        let began = free.map(|page| page::freed_at(page)).max().unwrap_or(0);
         Self(Arc::new(Shared {
             state: Mutex::new(State {
                 base: pages.clone(),
                 pages,
+                began,
+                idle_at: began,
                 ..State::default()
             }),
             wake: Condvar::new(),
@@ -177,20 +205,30 @@ impl Mem {
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self, block: Block, exclusive: bool) -> Result<Arc<Page>> {
+    /// Gives up a page's lock and keeps it pinned.
+    pub fn pin(&self, page: MemGuard<false>) -> MemPin {
+        let block = page.block;
+        self.state().locks.entry(block).or_default().pins += 1;
+        MemPin {
+            mem: self.clone(),
+            block,
+        }
+    }
+
+    /// None: the lock is not to be had at once, and `wait` is false.
+    fn lock(&self, block: Block, mode: Mode, wait: bool) -> Result<Option<Arc<Page>>> {
         let me = thread::current().id();
         let mut state = self.pass(self.state());
         state.reads += 1;
         if state.read_limit.is_some_and(|limit| state.reads > limit) {
             return Err(state.breach(block, "read in an endless search".into()));
         }
-        let Some(target) = state
-            .pages
-            .get(block as usize)
-            .map(|page| rank(page, block))
-        else {
+        let Some(page) = state.pages.get(block as usize) else {
             return Err(Error::corrupted(block, "beyond the end of the index"));
         };
+        let target = rank(page, block);
+        // Out-of-date links may lead to a page that is free, but not yet to what becomes of it.
+        let idle = page::kind(page) == Some(Kind::Free);
         let mut breach = None;
         for held in state.held.get(&me).into_iter().flatten() {
             if held.block == block {
@@ -198,7 +236,7 @@ impl Mem {
             }
             let page = state.pages.get(held.block as usize);
             let rank = page.and_then(|page| rank(page, held.block));
-            if !held.fresh && (rank.is_none() || target.is_none() || rank >= target) {
+            if !held.fresh && !idle && (rank.is_none() || target.is_none() || rank >= target) {
                 breach = Some(format!("locked while block {} is held", held.block));
             }
         }
@@ -207,13 +245,15 @@ impl Mem {
         }
         loop {
             let lock = state.locks.entry(block).or_default();
-            if lock.writer.is_none() && (!exclusive || lock.readers.is_empty()) {
-                if exclusive {
-                    lock.writer = Some(me);
-                } else {
-                    lock.readers.push(me);
+            if lock.is_free_for(mode) {
+                match mode {
+                    Mode::Share => lock.readers.push(me),
+                    Mode::Exclusive | Mode::Cleanup => lock.writer = Some(me),
                 }
                 break;
+            }
+            if !wait {
+                return Ok(None);
             }
             let had;
             (state, had) = match state.task() {
@@ -230,9 +270,32 @@ impl Mem {
         }
         state.hold(me, block, false);
         match state.pages.get(block as usize) {
-            Some(page) => Ok(page.clone()),
+            Some(page) => Ok(Some(page.clone())),
             None => Err(Error::corrupted(block, "beyond the end of the index")),
         }
+    }
+
+    fn guard<const EXCLUSIVE: bool>(
+        &self,
+        block: Block,
+        mode: Mode,
+        wait: bool,
+    ) -> Result<Option<MemGuard<EXCLUSIVE>>> {
+        let page = self.lock(block, mode, wait)?;
+        Ok(page.map(|page| MemGuard {
+            page,
+            mem: self.clone(),
+            block,
+        }))
+    }
+
+    fn guard_at_last<const EXCLUSIVE: bool>(
+        &self,
+        block: Block,
+        mode: Mode,
+    ) -> Result<MemGuard<EXCLUSIVE>> {
+        let fault = || Error::corrupted(block, "not locked although waited for");
+        self.guard(block, mode, true)?.ok_or_else(fault)
     }
 
     fn unlock(&self, block: Block) {
@@ -240,6 +303,9 @@ impl Mem {
         let mut state = self.state();
         if let Some(held) = state.held.get_mut(&me) {
             held.retain(|held| held.block != block);
+        }
+        if state.held.values().all(Vec::is_empty) {
+            state.idle_at = state.now();
         }
         if let Some(lock) = state.locks.get_mut(&block) {
             if lock.writer == Some(me) {
@@ -259,6 +325,11 @@ impl State {
     fn breach(&mut self, block: Block, fault: String) -> Error {
         self.breaches.push(format!("block {block}: {fault}"));
         Error::corrupted(block, fault)
+    }
+
+    /// Counts records.
+    fn now(&self) -> u64 {
+        self.began + self.log.len() as u64
     }
 
     fn hold(&mut self, thread: ThreadId, block: Block, fresh: bool) {
@@ -353,24 +424,33 @@ impl<const EXCLUSIVE: bool> Drop for MemGuard<EXCLUSIVE> {
     }
 }
 
+/// A page pinned without a lock.
+pub struct MemPin {
+    mem: Mem,
+    block: Block,
+}
+
+impl Drop for MemPin {
+    fn drop(&mut self) {
+        let mut state = self.mem.state();
+        if let Some(lock) = state.locks.get_mut(&self.block) {
+            lock.pins -= 1;
+        }
+        state.unlocked(self.block);
+        self.mem.0.wake.notify_all();
+    }
+}
+
 impl Store for Mem {
     type Read = MemGuard<false>;
     type Write = MemGuard<true>;
 
     fn read(&self, block: Block) -> Result<Self::Read> {
-        Ok(MemGuard {
-            page: self.lock(block, false)?,
-            mem: self.clone(),
-            block,
-        })
+        self.guard_at_last(block, Mode::Share)
     }
 
     fn write(&self, block: Block) -> Result<Self::Write> {
-        Ok(MemGuard {
-            page: self.lock(block, true)?,
-            mem: self.clone(),
-            block,
-        })
+        self.guard_at_last(block, Mode::Exclusive)
     }
 
     fn write_for_cleanup(&self, block: Block) -> Result<Self::Write> {
@@ -380,18 +460,26 @@ impl Store for Mem {
             return Err(state.breach(block, "cleanup lock while holding locks".into()));
         }
         drop(state);
-        self.write(block)
+        self.guard_at_last(block, Mode::Cleanup)
+    }
+
+    fn try_write_for_cleanup(&self, block: Block) -> Result<Option<Self::Write>> {
+        self.guard(block, Mode::Cleanup, false)
     }
 
     fn allocate(&self) -> Result<Self::Write> {
         let me = thread::current().id();
         let mut state = self.pass(self.state());
-        let State { pages, locks, .. } = &mut *state;
-        let idle = |lock: Option<&Lock>| {
-            lock.is_none_or(|lock| lock.writer.is_none() && lock.readers.is_empty())
-        };
+        let State {
+            pages,
+            locks,
+            idle_at,
+            ..
+        } = &mut *state;
+        let idle = |lock: Option<&Lock>| lock.is_none_or(|l| l.is_free_for(Mode::Exclusive));
         let block = (1..).zip(pages.iter().skip(1)).find_map(|(block, page)| {
-            let reusable = is_new(page) || page::kind(page) == Some(Kind::Free);
+            let passed = page::freed_at(page) <= *idle_at;
+            let reusable = is_new(page) || page::kind(page) == Some(Kind::Free) && passed;
             (reusable && idle(locks.get(&block))).then_some(block)
         });
         let block = block.unwrap_or_else(|| {
@@ -477,6 +565,14 @@ impl Store for Mem {
 
     fn blocks(&self) -> Result<Block> {
         Ok(self.state().pages.len() as Block)
+    }
+
+    fn moment(&self) -> u64 {
+        self.state().now() + 1
+    }
+
+    fn has_passed(&self, moment: u64) -> bool {
+        moment <= self.state().idle_at
     }
 
     fn interrupt(&self) {

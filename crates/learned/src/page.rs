@@ -29,6 +29,9 @@ pub const META: Block = 0;
 pub const SPECIAL: usize = PAGE_SIZE - 8;
 /// The last two bytes of each page, for tools that guess whose page it is.
 pub const PAGE_ID: u16 = 0xD81E;
+/// Percentage of a page that two pages merged into one may take together: the next inserts should
+/// not split it again.
+pub const MERGED_FILL: usize = 70;
 /// Version of the page formats.
 pub const VERSION: u8 = 1;
 
@@ -135,6 +138,20 @@ pub fn init(kind: Kind, level: u8, words: usize) -> Box<Page> {
     put(&mut page, SPECIAL, &[kind as u8, VERSION, words as u8, 0]);
     put(&mut page, PAGE_SIZE - 2, &PAGE_ID.to_le_bytes());
     page
+}
+
+/// A page that belongs to nothing any more, stamped with the `moment` when it was freed (see
+/// [`crate::store::Store::moment`]); 0: it may be used again at once.
+pub fn free(words: usize, moment: u64) -> Box<Page> {
+    let mut page = init(Kind::Free, 0, words);
+    put(&mut page, head::END, &moment.to_le_bytes());
+    put(&mut page, pd::LOWER, &(head::END as u16 + 8).to_le_bytes());
+    page
+}
+
+/// The moment with which a page of [`Kind::Free`] was stamped.
+pub fn freed_at(page: &Page) -> u64 {
+    u64_at(page, head::END)
 }
 
 /// The position in the write-ahead log of the page's last change: two halves, the high one first.

@@ -34,8 +34,12 @@ pub trait Store {
     /// Locks `block` for changing, after waiting until nobody else has it pinned.
     fn write_for_cleanup(&self, block: Block) -> Result<Self::Write>;
 
-    /// A page that is not part of the index (new, or stamped [`crate::page::Kind::Free`]), locked
-    /// for changing. Whoever does not commit an image to it leaks it until the next VACUUM.
+    /// As [`Store::write_for_cleanup`], if that is possible at once. So it may be called while pages
+    /// to the left are held: whoever keeps this one pinned may be waiting for them.
+    fn try_write_for_cleanup(&self, block: Block) -> Result<Option<Self::Write>>;
+
+    /// A page that is not part of the index (new, or stamped [`crate::page::Kind::Free`] at a moment
+    /// that has passed), locked for changing. Whoever does not commit an image to it leaks it until the next VACUUM.
     fn allocate(&self) -> Result<Self::Write>;
 
     /// Like [`Store::allocate`], for what can be done without: None where there is no page to
@@ -66,7 +70,20 @@ pub trait Store {
     #[inline(always)]
     fn reached(&self, _step: &'static str) {}
 
-    /// `block` has been stamped [`crate::page::Kind::Free`].
+    /// The entries of the leaf `right` have moved to `left`; both are still locked.
+    fn merged(&self, _left: &Self::Write, _right: &Self::Write) {}
+
+    /// What an inner page freed now is stamped with.
+    fn moment(&self) -> u64 {
+        0
+    }
+
+    /// Whether everybody has finished who was adding entries at `moment`.
+    fn has_passed(&self, moment: u64) -> bool {
+        moment == 0
+    }
+
+    /// `block` has been stamped [`crate::page::Kind::Free`]; it is not locked any more.
     fn freed(&self, _block: Block) {}
 }
 

@@ -3,7 +3,7 @@
 //! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
 //! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
-//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`
+//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`, [`merge`]
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
 //! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
 //! - `encode`, `partition`, `hull`: entries to runs
@@ -17,6 +17,7 @@ pub mod contents;
 mod decode;
 mod encode;
 mod hull;
+pub mod merge;
 pub mod pack;
 mod partition;
 pub mod patch;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use add::Added;
 pub use contents::Contents;
+pub use merge::Fill;
 pub use pack::Packer;
 pub use verify::Verified;
 pub use view::{Leaf, data_span};

@@ -56,6 +56,8 @@ impl<'a> Loaded<'a> {
         let mut guess = part.predict::<W>(key)?;
         let block = part.block(guess.ordinal).filter(|&b| b < self.root.end())?;
         let first = number.checked_mul(self.root.part())?;
+        // A key that shares its coordinate with the part's first leaf may belong to the leaf before.
+        guess.below += u32::from(number > 0 && guess.below == guess.ordinal);
         guess.ordinal = guess.ordinal.checked_add(first)?;
         Some((guess, block))
     }

@@ -68,7 +68,7 @@ impl<const W: usize> Samples<W> {
 }
 
 /// Leaves of a part: with 12 bytes each and the stages above them they fill most of a page.
-const PART: usize = if cfg!(test) { 40 } else { 448 };
+const PART: usize = if cfg!(test) { 16 } else { 448 };
 
 /// The last stage.
 enum Last {
@@ -172,8 +172,7 @@ impl<const W: usize> Training<W> {
         bytes
     }
 
-    /// The parts of a divided model, each a model of some leaves that follow one another. Only the first leaf's
-    /// key can be met left of it; what [`Self::root`] sends elsewhere wrongly is found all the same.
+    /// The parts of a divided model, each a model of some leaves that follow one another.
     pub fn parts(&self, generation: u64, now_micros: i64) -> Vec<Vec<u8>> {
         let parts = self.points.chunks(PART).zip(0u32..);
         let parts = parts.map(|(points, number)| {
@@ -195,7 +194,7 @@ impl<const W: usize> Training<W> {
     pub fn root(&self, blocks: &[Block], generation: u64, now_micros: i64) -> Vec<u8> {
         let firsts = self.points.iter().step_by(PART);
         let end = self.points.iter().map(|point| point.1).max();
-        let mut root = Self {
+        let root = Self {
             points: firsts.zip(blocks).map(|(&(low, _), &b)| (low, b)).collect(),
             over: Some((
                 self.points.len() as u32,
@@ -203,9 +202,6 @@ impl<const W: usize> Training<W> {
             )),
             ..Self::default()
         };
-        let keys = self.samples.keys.iter();
-        let keys = keys.map(|&(ordinal, key)| (ordinal / PART as u32, key));
-        root.samples.keys.extend(keys);
         root.finish(generation, now_micros)
     }
 
@@ -272,10 +268,12 @@ impl<const W: usize> Training<W> {
     /// Lines within the least tolerance as long as they are smaller than the leaves' own first
     /// coordinates: four leaves a segment of 32 bytes. Else those coordinates, which are exact and
     /// 0.1 % of the leaves. So are they where lines would lead too many of the sampled keys astray. Only where
-    /// many leaves share a coordinate neither will do, and lines are made coarser.
+    /// many leaves share a coordinate neither will do, and lines are made coarser. The root of a divided model is
+    /// exact, too: a 32nd of a part are many leaves.
     fn last_stage(&self, steps: &[Step], begins: Vec<u64>, axes: &[Axis]) -> Last {
         let limit = 8 + self.points.len() / 4;
-        if let Some(lines) = stages::leaves(steps, TIGHTEST, limit)
+        if self.over.is_none()
+            && let Some(lines) = stages::leaves(steps, TIGHTEST, limit)
             && self.astray(&lines, axes) * ASTRAY <= self.samples.keys.len()
         {
             return Last::Lines(TIGHTEST, lines);

@@ -222,7 +222,8 @@ impl<'a> Model<'a> {
             let stage = self.stage(i)?;
             let segment = stage.find(x, from, to)?;
             if self.is_exact(i) {
-                return Some((self.exact_line(segment), segment as u32, 0.5));
+                let within = stage.within(x, segment);
+                return Some((self.exact_line(segment), segment as u32, within));
             }
             let line = Line::read(stage.lines.get(segment)?);
             let first = u64::from_le_bytes(*stage.keys.get(segment)?);
@@ -340,6 +341,18 @@ impl Stage<'_> {
         } else {
             self.find_anywhere(x)
         })
+    }
+
+    /// How far (0 to 1) `x` is from the segment's first coordinate to the next one's.
+    #[inline(always)]
+    fn within(&self, x: u64, segment: usize) -> f32 {
+        let first = |i: usize| self.keys.get(i).map(|key| u64::from_le_bytes(*key));
+        match (first(segment), first(segment + 1)) {
+            (Some(from), Some(to)) if from < to => {
+                x.saturating_sub(from) as f32 / (to - from) as f32
+            }
+            _ => 0.5,
+        }
     }
 
     /// Bounds measured in training never lead here; damaged ones do.

@@ -23,7 +23,7 @@ pub(super) const PAYLOAD: usize = SPECIAL - at::PAYLOAD;
 const _: () = assert!(PART_BYTES <= PAYLOAD);
 
 /// Larger models are divided.
-const WHOLE: usize = if cfg!(test) { 2 << 10 } else { 64 << 10 };
+const WHOLE: usize = if cfg!(test) { 512 } else { 64 << 10 };
 
 /// Takes a page of a model and says where it is; None: there is no room for it.
 type Put<'a> = dyn FnMut(Box<Page>) -> Result<Option<Block>> + 'a;
@@ -254,7 +254,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if page::kind(&page) != Some(Kind::Model) || !unwanted(&page) {
             return Ok(false);
         }
-        let image = page::init(Kind::Free, 0, W);
+        let image = page::free(W, 0);
         self.store
             .commit(&mut [(&mut page, Change::Image(image))])?;
         drop(page);

@@ -91,42 +91,6 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(())
     }
 
-    /// Completes what splits of inner pages are still marked. Called without any lock held.
-    pub(super) fn complete_inner(&self) -> Result<()> {
-        for level in 1..=self.meta()?.level {
-            let mut at = Some((Entry::MIN, None));
-            while let Some((low, hint)) = at {
-                self.store.interrupt();
-                let page = match hint {
-                    Some(block) => self.store.read(block)?,
-                    None => match self.seek(&Target::at(&low), level)? {
-                        Some(page) => page,
-                        None => return Ok(()),
-                    },
-                };
-                let block = page.block();
-                let fences = fences::of::<W>(&page, block, level)?;
-                let Some((_, high)) = fences.filter(|f| f.0 <= low && low < f.1) else {
-                    at = hint.map(|_| (low, None));
-                    continue;
-                };
-                at = (high < Entry::MAX).then(|| (high, page::right(&page)));
-                let incomplete = is_incomplete(&page);
-                drop(page);
-                if incomplete {
-                    let locked = self.lock_from(block, level, u32::MAX, &Target::at(&low))?;
-                    if let Some(mut page) = locked
-                        && !self.complete(&mut page)?
-                    {
-                        drop(page);
-                        self.complete_root()?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The old root is split: a new root above its two halves.
     fn grow(&self, old: &mut S::Write, separator: &Entry<W>, right: Block) -> Result<Attempt> {
         let level = page::level(old) + 1;

@@ -32,10 +32,16 @@ pub fn has_grown(model: &ModelAt, splits: u32, blocks: Block) -> bool {
 pub struct Swept {
     /// Pages stamped free before.
     pub free: u64,
+    /// Others that may not be used again yet.
+    pub waiting: u64,
     /// Pages never written.
     pub new: u64,
     /// Model pages no longer in use, now stamped free.
     pub stale: u64,
+    /// Leaves. Where leaves are split meanwhile, they and their entries may count twice.
+    pub leaves: u64,
+    /// Entries.
+    pub entries: u64,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
@@ -47,8 +53,11 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 Some(block) => self.store.read(block)?,
                 None => match self.seek(&Target::at(&low), 1)? {
                     Some(page) => page,
+                    // The root is a leaf now; what was above it has been visited in part or not at all.
                     None => {
-                        visit(&Entry::MIN, self.meta()?.root);
+                        if low == Entry::MIN {
+                            visit(&low, self.meta()?.root);
+                        }
                         return Ok(());
                     }
                 },
@@ -130,8 +139,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(())
     }
 
-    /// Reports every reusable page to `free`, after stamping model pages that no longer belong to
-    /// the model. The caller holds the lock that retraining takes.
+    /// Looks at each page, counts, and reports every reusable one to `free`, after stamping model pages
+    /// that no longer belong to the model. The caller holds the lock that retraining takes.
     pub fn sweep(&self, free: &mut dyn FnMut(Block)) -> Result<Swept> {
         let place = self.meta()?.model;
         // A damaged model is no use to anybody: its pages may go as well.
@@ -142,9 +151,18 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.interrupt();
             let page = self.store.read(block)?;
             let (kind, new) = (page::kind(&page), page::is_new(&page));
+            let freed_at = page::freed_at(&page);
+            if kind == Some(Kind::Leaf) {
+                swept.leaves += 1;
+                swept.entries += Leaf::<W>::open(&page, block)?.live() as u64;
+            }
             drop(page);
             match kind {
                 _ if new => swept.new += 1,
+                Some(Kind::Free) if !self.store.has_passed(freed_at) => {
+                    swept.waiting += 1;
+                    continue;
+                }
                 Some(Kind::Free) => swept.free += 1,
                 Some(Kind::Model) if !used.contains(&block) => {
                     if !self.free_model_page(block, |_| true)? {

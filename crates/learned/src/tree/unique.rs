@@ -100,6 +100,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let block = first.block();
         let mut entries = Vec::new();
         let mut next = read_key(first, block, from, until, &mut entries)?;
+        // Stays locked until the next one is: merged away and used again in between, that could be held by
+        // somebody who waits for `first`.
+        let mut last: Option<S::Read> = None;
         loop {
             for entry in entries.drain(..) {
                 match judge(entry.tie, block) {
@@ -110,11 +113,17 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let Some((right, fence)) = next else {
                 return Ok(Some(Verdict::Pass));
             };
-            let leaf = self.read(right)?;
+            self.held
+                .borrow_mut()
+                .push(last.as_ref().map_or(block, Guard::block));
+            let leaf = self.read(right);
+            self.held.borrow_mut().pop();
+            let leaf = leaf?;
             if !begins_at(&leaf, right, &fence)? {
                 return Ok(None);
             }
             next = read_key(&leaf, right, from, until, &mut entries)?;
+            last = Some(leaf);
         }
     }
 

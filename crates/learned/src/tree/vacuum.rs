@@ -1,57 +1,80 @@
-//! Removing the entries of dead rows.
+//! Removing the entries of dead rows, and the pages that become superfluous.
 
 use super::descend::Target;
 use super::{Tree, retry};
 use crate::error::{Error, Result};
 use crate::fences;
 use crate::key::Entry;
-use crate::leaf::Leaf;
+use crate::leaf::{Fill, Leaf};
 use crate::page::Block;
 use crate::store::{Change, Guard, Store};
 
 /// What a vacuum met.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Vacuumed {
-    /// Leaves.
-    pub pages: u64,
+    /// Leaves left.
+    pub leaves: u64,
     /// Entries left.
     pub live: u64,
     /// Entries removed.
     pub removed: u64,
+    /// Pages freed, inner pages among them.
+    pub freed: u64,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Removes the entries whose tie is `dead`, asking once for each. Leaves are visited in key
     /// order, each under the cleanup lock; splits meanwhile move entries only to the right, so
-    /// none is missed. Incomplete splits are completed on the way.
-    pub fn vacuum(&self, dead: &mut dyn FnMut(u64) -> bool) -> Result<Vacuumed> {
+    /// none is missed. Incomplete splits are completed on the way. With `merge` neighbours that fit on
+    /// one page are merged; only one backend at a time may ask for that.
+    pub fn vacuum(&self, dead: &mut dyn FnMut(u64) -> bool, merge: bool) -> Result<Vacuumed> {
         let mut done = Vacuumed::default();
         let (mut low, mut hint) = (Entry::MIN, None);
+        let mut left: Option<(Block, Fill<W>)> = None;
         loop {
             let mut leaf = self.leaf_for_cleanup(&low, hint)?;
             let block = leaf.block();
             let view = Leaf::<W>::open(&leaf, block)?;
+            let fence = view.low();
             (low, hint) = (view.high(), view.right());
-            done.pages += 1;
-            match view.without(dead)? {
+            done.leaves += 1;
+            let (live, fill) = match view.without(dead)? {
                 Some((contents, removed)) => {
-                    done.live += contents.live() as u64;
                     done.removed += removed as u64;
                     let fault = || Error::corrupted(block, "leaf does not fit after removals");
                     let page = contents.to_page().ok_or_else(fault)?;
                     let change = Change::between(&leaf, page);
                     self.store.commit(&mut [(&mut leaf, change)])?;
+                    let view = Leaf::<W>::open(&leaf, block)?;
+                    (view.live(), view.fill())
                 }
-                None => done.live += view.live() as u64,
-            }
+                None => (view.live(), view.fill()),
+            };
+            done.live += live as u64;
             drop(leaf);
             self.store.reached("vacuum: between leaves");
             self.store.interrupt();
+            left = Some(match left {
+                Some((neighbour, before))
+                    if merge
+                        && before.may_join(&fill)
+                        && self.merge_leaves(neighbour, block, &fence)? =>
+                {
+                    done.leaves -= 1;
+                    done.freed += 1;
+                    self.store.interrupt();
+                    (neighbour, before.plus(&fill))
+                }
+                _ => (block, fill),
+            });
             if low == Entry::MAX {
                 break;
             }
         }
-        self.complete_inner()?;
+        done.freed += self.tend_inner(merge)?;
+        if merge {
+            done.freed += self.lower_root()?;
+        }
         Ok(done)
     }
 

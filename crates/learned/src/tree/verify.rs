@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::stale::finds;
 use super::{Tree, chain};
 use crate::error::{Error, Result};
 use crate::fences::{self, is_incomplete};
@@ -185,19 +186,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 report.model_misses += 1;
                 continue;
             };
-            // Of the leaves that share a key only the first is fitted, and predictions are for the
-            // leaf that covers the lowest entry with the key.
-            if before.replace(low.key) == Some(low.key) {
-                continue;
-            }
-            if let Some((guess, _)) = model.predict::<W>(&low.key) {
-                let lowest = guess.ordinal.saturating_sub(guess.below);
-                let highest = guess.ordinal.saturating_add(guess.above);
-                let truth = match *low == Entry::floor(low.key) {
-                    true => ordinal,
-                    false => ordinal.saturating_sub(1),
-                };
-                report.model_misses += u64::from(!(lowest..=highest).contains(&truth));
+            // Of the leaves that share a key only the first is fitted.
+            if before.replace(low.key) != Some(low.key) {
+                report.model_misses += u64::from(!finds(&model, ordinal, low));
             }
         }
         Ok(())

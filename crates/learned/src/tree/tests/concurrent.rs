@@ -59,9 +59,12 @@ impl Load {
     fn write(&self, number: u64, entries: u64) {
         let _done = Done(&self.writing);
         let mut rng = Rng::new(self.seed * 10 + number);
-        let mut last = None;
+        let (mut last, mut model) = (None, None);
         for i in 0..entries {
-            let tree = tree::<WORDS>(&self.mem, None);
+            if rng.chance(5) {
+                model = super::model::<WORDS>(&self.mem, &mut rng);
+            }
+            let tree = tree::<WORDS>(&self.mem, model.as_deref());
             let mut new = self.pattern.entry::<WORDS>(3 * i + number, &mut rng);
             let dies = rng.chance(20);
             let block = if dies { 1 << 20 | i as u32 } else { i as u32 };
@@ -112,7 +115,7 @@ impl Load {
             }
             drop(tree);
             if rng.chance(50) {
-                model = super::tree::<WORDS>(&self.mem, None).load_model().unwrap();
+                model = super::model::<WORDS>(&self.mem, &mut rng);
             }
         }
     }
@@ -120,7 +123,7 @@ impl Load {
     fn clean(&self) {
         let tree = tree::<WORDS>(&self.mem, None);
         while self.writing.load(Ordering::SeqCst) > 0 {
-            unless_refused(tree.vacuum(&mut |tie| doomed(tie)));
+            unless_refused(tree.vacuum(&mut |tie| doomed(tie), true));
             unless_refused(tree.retrain(0));
             unless_refused(tree.sweep(&mut |_| ()));
         }
@@ -130,7 +133,7 @@ impl Load {
     /// insert whose commit was refused the entry may be there: a later record can have failed.
     fn end(&self) {
         let tree = tree::<WORDS>(&self.mem, None);
-        tree.vacuum(&mut |tie| doomed(tie)).unwrap();
+        tree.vacuum(&mut |tie| doomed(tie), true).unwrap();
         let mut found = Set::new();
         tree.verify(&mut |entry| assert!(found.insert(*entry)))
             .unwrap();

@@ -19,7 +19,7 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
             mem.fail_after(None);
         }
         match rng.below(150) {
-            0 => drop(tree.vacuum(&mut |tie| tie % 5 == 0).unwrap()),
+            0 => drop(tree.vacuum(&mut |tie| tie % 5 == 0, true).unwrap()),
             1 => tree.retrain(0).unwrap(),
             2 => {
                 let allocate = || mem.allocate().map(Some);
@@ -105,7 +105,7 @@ fn use_it<const W: usize>(
         }
         note(tree.insert(wanted, FILL).is_err());
     }
-    note(tree.vacuum(&mut |tie| tie % 3 == 0).is_err());
+    note(tree.vacuum(&mut |tie| tie % 3 == 0, true).is_err());
     note(tree.retrain(0).is_err());
     note(tree.load_model().is_err());
     note(tree.sweep(&mut |_| ()).is_err());
@@ -123,7 +123,7 @@ fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
             kind = seed / 50;
             (sound, known) = varied::<W>(kind);
         }
-        let model = tree::<W>(&sound, None).load_model().unwrap();
+        let model = model::<W>(&sound, &mut rng);
         let mem = Mem::new(sound.pages());
         damage(&mem, &mut rng);
         mem.limit_reads(2_000_000);
@@ -142,7 +142,8 @@ fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
             );
         }
     }
-    assert!(faults > silent, "{faults} against {silent}");
+    // Damage to the model may only make searches slow.
+    assert!(faults * 3 > silent, "{faults} against {silent}");
 }
 
 #[test]
@@ -249,7 +250,7 @@ fn right_links_in_a_circle_end_in_an_error() {
     assert!(matches!(tree.find(&wanted), Err(crate::Error::Lost(_))));
     assert!(tree.insert(wanted, FILL).is_err());
     // By fences vacuum finds its way round.
-    assert_eq!(tree.vacuum(&mut |_| false).unwrap().live, 1500);
+    assert_eq!(tree.vacuum(&mut |_| false, true).unwrap().live, 1500);
     assert!(tree.verify(&mut |_| ()).is_err());
     assert_eq!(mem.breaches(), Vec::<String>::new());
 }

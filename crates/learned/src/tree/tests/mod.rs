@@ -3,6 +3,7 @@
 mod concurrent;
 mod crash;
 mod damage;
+mod merge;
 mod positions;
 mod rules;
 mod simulate;
@@ -158,6 +159,14 @@ fn build_filled<const W: usize>(entries: &Set<W>, fill: u8) -> Mem {
     mem
 }
 
+/// The model, of a divided one only the root every other time.
+fn model<const W: usize>(mem: &Mem, rng: &mut Rng) -> Option<Vec<u8>> {
+    let tree = tree::<W>(mem, None);
+    let budget = if rng.chance(50) { 0 } else { usize::MAX };
+    tree.load_model_at(&tree.meta().unwrap().model, budget)
+        .unwrap()
+}
+
 fn tree<'a, const W: usize>(mem: &'a Mem, model: Option<&'a [u8]>) -> Tree<'a, Mem, W> {
     match model {
         Some(bytes) => Tree::with_model(mem, bytes),
@@ -205,7 +214,8 @@ fn forward<const W: usize>(
                 return out;
             }
             match tree.next(&high, right).unwrap() {
-                Some(next) => leaf = next,
+                // It may have been merged with the one before.
+                Some(next) => (leaf, from) = (next, high),
                 None => return out,
             }
         }

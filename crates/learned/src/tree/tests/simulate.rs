@@ -1,7 +1,7 @@
 use super::*;
 
-/// One run of random work; returns the report at its end.
-fn run<const W: usize>(seed: u64, steps: u64) -> Report {
+/// One run of random work; returns the report at its end and the greatest height on the way.
+fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
     let pattern = pattern_of(seed);
     println!("seed {seed}, {pattern:?}, {W} words");
     let mut rng = Rng::new(seed);
@@ -15,11 +15,12 @@ fn run<const W: usize>(seed: u64, steps: u64) -> Report {
         build(&expected)
     };
     check(&mem, &expected);
-    let mut model = tree::<W>(&mem, None).load_model().unwrap();
+    let mut model = model::<W>(&mem, &mut rng);
     let mut reload = false;
+    let mut highest = 0;
     for i in steps / 3..steps {
         if std::mem::take(&mut reload) {
-            model = tree::<W>(&mem, None).load_model().unwrap();
+            model = super::model::<W>(&mem, &mut rng);
             assert!(model.is_some());
         }
         let tree = tree::<W>(&mem, model.as_deref().filter(|_| rng.chance(70)));
@@ -29,14 +30,20 @@ fn run<const W: usize>(seed: u64, steps: u64) -> Report {
             tree.insert(new, FILL).unwrap();
         }
         assert!(tree.contains(&new).unwrap());
+        highest = highest.max(u32::from(tree.meta().unwrap().level) + 1);
         if rng.chance(1) {
             let (modulus, rest) = (2 + rng.below(9), rng.below(2));
-            let dead = |tie: u64| tie % modulus == rest;
+            let most = i < steps / 2 && rng.chance(10);
+            let dead = |tie: u64| (tie % modulus == rest) != most;
             let before = expected.len();
             expected.retain(|entry| !dead(entry.tie));
-            let done = tree.vacuum(&mut |tie| dead(tie)).unwrap();
+            let done = tree.vacuum(&mut |tie| dead(tie), true).unwrap();
             assert_eq!(done.live, expected.len() as u64);
             assert_eq!(done.removed, (before - expected.len()) as u64);
+            if rng.chance(20) {
+                let report = check(&mem, &expected);
+                assert_eq!((report.leaves, report.incomplete), (done.leaves, 0));
+            }
         }
         if rng.chance(1) {
             tree.retrain(i as i64).unwrap();
@@ -69,15 +76,15 @@ fn run<const W: usize>(seed: u64, steps: u64) -> Report {
             "block {block} differs after replay"
         );
     }
-    check(&mem, &expected)
+    (check(&mem, &expected), highest)
 }
 
 #[test]
 fn random_work_matches_a_set() {
     for seed in seeds(0, 20) {
-        let report = run::<WORDS>(seed, 1500 * scale());
+        let (report, highest) = run::<WORDS>(seed, 1500 * scale());
         // Duplicates may be packed into few leaves.
-        let high = report.height >= 4 || matches!(pattern_of(seed), Pattern::Duplicates);
+        let high = highest >= 4 || matches!(pattern_of(seed), Pattern::Duplicates);
         assert!(high, "{report:?}");
         assert_eq!(report.incomplete, 0);
     }

@@ -80,7 +80,7 @@ fn one_live_entry_a_key() {
             if rng.chance(50)
                 && let Some(old) = live.remove(&n)
             {
-                tree.vacuum(&mut |tie| tie & TID_MASK == old.tie & TID_MASK)
+                tree.vacuum(&mut |tie| tie & TID_MASK == old.tie & TID_MASK, true)
                     .unwrap();
                 set.remove(&old);
                 assert!(tree.is_unique(&old, &mut |tie, _| verdict(tie)).unwrap());
@@ -148,7 +148,7 @@ fn threads_insert_a_key_once() {
                     i += 1;
                     tree.insert(dead(i, rng.below(KEYS)), FILL).unwrap();
                     let part = rng.below(8);
-                    tree.vacuum(&mut |tie| tie & DEAD != 0 && tie >> 16 & 7 == part)
+                    tree.vacuum(&mut |tie| tie & DEAD != 0 && tie >> 16 & 7 == part, true)
                         .unwrap();
                 }
             });

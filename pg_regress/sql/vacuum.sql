@@ -1,0 +1,66 @@
+-- What VACUUM removes, and when it does not.
+CREATE TABLE vac (k int8, pad text);
+CREATE INDEX vac_k ON vac USING learned (k);
+CREATE INDEX vac_desc ON vac USING learned (k DESC);
+INSERT INTO vac SELECT i * 7919 % 100003 * 1000 + i % 991, 'p' FROM generate_series(1, 60000) i;
+CREATE FUNCTION vac_check() RETURNS text LANGUAGE sql AS $$
+    SELECT omendb_check('vac_k', true), omendb_check('vac_desc', true);
+    SELECT same('SELECT k FROM vac WHERE k > 0') || ', ' || same('SELECT k FROM vac ORDER BY k DESC', '{index,indexonly}') || '; entries: '
+        || string_agg(entries::text, ' ') FROM (SELECT entries FROM omendb_stats('vac_k') UNION ALL SELECT entries FROM omendb_stats('vac_desc')) s
+$$;
+CREATE TABLE leaves AS SELECT leaves FROM omendb_stats('vac_k');
+VACUUM vac;
+SELECT vac_check();
+-- Not asked to: the dead rows' entries stay.
+DELETE FROM vac WHERE k % 2 = 0;
+VACUUM (INDEX_CLEANUP off) vac;
+SELECT vac_check();
+VACUUM (INDEX_CLEANUP on) vac;
+SELECT vac_check();
+-- Dead rows on few pages: by itself it leaves them.
+DELETE FROM vac WHERE ctid IN (SELECT ctid FROM vac LIMIT 3);
+VACUUM vac;
+SELECT vac_check();
+VACUUM (INDEX_CLEANUP on) vac;
+SELECT vac_check();
+-- A worker for each index.
+SET min_parallel_index_scan_size = 0;
+DELETE FROM vac WHERE k % 3 > 0;
+VACUUM (PARALLEL 2, INDEX_CLEANUP on) vac;
+SELECT vac_check();
+SELECT reltuples FROM pg_class WHERE relname IN ('vac_k', 'vac_desc');
+RESET min_parallel_index_scan_size;
+-- Sparse leaves are merged, and the index grows again within its own pages.
+DELETE FROM vac WHERE hashint8(k) % 10 <> 0;
+VACUUM (INDEX_CLEANUP on) vac;
+SELECT vac_check();
+SELECT l.leaves > 8 * s.leaves AS merged, s.leaves < 10 AS few FROM leaves l, omendb_stats('vac_k') s;
+CREATE TABLE size AS SELECT pg_relation_size('vac_k') AS bytes;
+INSERT INTO vac SELECT i, 'q' FROM generate_series(1, 20000) i;
+SELECT vac_check();
+SELECT pg_relation_size('vac_k') = bytes AS same_size FROM size;
+-- Slowed down by cost, and cancelled in the middle; what is done stays done.
+DELETE FROM vac WHERE pad = 'q' AND k % 4 > 0;
+SET vacuum_cost_delay = '20ms';
+SET vacuum_cost_limit = 1;
+\set VERBOSITY terse
+SET statement_timeout = '300ms';
+VACUUM (INDEX_CLEANUP on) vac;
+RESET statement_timeout;
+\set VERBOSITY default
+RESET vacuum_cost_limit;
+RESET vacuum_cost_delay;
+SELECT vac_check() <> '' AS sound;
+VACUUM (INDEX_CLEANUP on) vac;
+SELECT vac_check();
+-- Empty: one leaf after the second time, when leaves with different parents have the same one.
+DELETE FROM vac;
+VACUUM (INDEX_CLEANUP on) vac;
+VACUUM (INDEX_CLEANUP on) vac;
+SELECT vac_check();
+SELECT leaves, inner_pages, height FROM omendb_stats('vac_k');
+ANALYZE vac;
+VACUUM (FREEZE, ANALYZE) vac;
+SELECT vac_check();
+DROP TABLE vac, leaves, size;
+DROP FUNCTION vac_check();
