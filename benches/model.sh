@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ROWS=${ROWS:-10000000} SEARCHES=${SEARCHES:-20000}
 
-# The key of row i (int8), which may use @n (the number of rows) and @h(below), a random number.
+# The key of row i (int8), which may use @n (the number of rows), @h(below), a random number, and r, one below 2^31 that stays the same.
 declare -A KEYS=(
     [sequential]='i'
     [jitter]='i * 1000 + @h(1000)'
@@ -24,8 +24,11 @@ declare -A KEYS=(
     [bursts]='i / 100 * 1048576 + i % 100'
     [tenants]='@h(500) * 1099511627776 + i * 1000'
     [reversed]='@n - i'
+    # Z-order codes of places in squares of 2^8 to 2^21 units (some metres to 40 km) that have a real city in them; some cities have many more.
+    [places]='(SELECT array_agg(z) FROM cities)[1 + @h(1 + @h((SELECT count(*) FROM cities)))] >> 2 * (8 + r % 14)::int << 2 * (8 + r % 14)::int | @h(1::int8 << 2 * (8 + r % 14)::int)'
+    [flights]='departure'
 )
-DISTRIBUTIONS=${DISTRIBUTIONS:-sequential jitter uniform heavy equal clusters exponential powers alternating ends outliers users timestamps bursts tenants reversed}
+DISTRIBUTIONS=${DISTRIBUTIONS:-sequential jitter uniform heavy equal clusters exponential powers alternating ends outliers users places timestamps bursts tenants reversed flights}
 
 bench_server bench
 new_database model
@@ -45,19 +48,33 @@ BEGIN
 END $$;
 SQL
 
+# Latitude and longitude of the cities that time zones are named after, as codes of 31 bits each.
+grep -v '^#' /usr/share/zoneinfo/zone1970.tab | cut -f 2 | sql -c 'CREATE TEMP TABLE zones (place text)' -c 'COPY zones FROM STDIN' -c "
+    CREATE TABLE cities AS
+    SELECT (SELECT bit_or((x >> b & 1) << 2 * b | (y >> b & 1) << 2 * b + 1) FROM generate_series(0, 30) b) AS z
+    FROM zones, regexp_match(place, '^([+-])(\d\d)(\d\d)(\d\d)?([+-])(\d\d\d)(\d\d)') AS m,
+        LATERAL (SELECT ((180 + (m[5] || 1)::int * (m[6]::float8 + m[7]::float8 / 60)) / 360 * 2147483647)::int8 AS x,
+                        ((90 + (m[1] || 1)::int * (m[2]::float8 + m[3]::float8 / 60)) / 180 * 2147483647)::int8 AS y) AS codes"
+case " $DISTRIBUTIONS " in *' flights '*)
+    xz -dc "$ROOT/data/flights.xz" | LC_ALL=C awk -f "$ROOT/data/decode.awk" | cut -d , -f 1 |
+        sql -c 'CREATE UNLOGGED TABLE flights (departure int8, i int8 GENERATED ALWAYS AS IDENTITY)' -c 'COPY flights (departure) FROM STDIN' ;;
+esac
+
 # Note a value: DISTRIBUTION PHASE QUERY
 note() { sql -v d="$1" -v p="$2" <<< "INSERT INTO pages SELECT :'d', :'p', ($3)::text"; }
 # Rows FIRST to LAST of a distribution: their keys.
 rows() {
-    local key=$4
+    local key=$4 from="generate_series($2::int8, $3::int8) AS i"
+    [ "$key" != departure ] || from="flights WHERE i BETWEEN $2 AND $3"
     for ((salt = 1; salt < 9; salt++)); do key=${key/@h(/hash(i * 8 + $salt, }; done
-    sql -c "INSERT INTO $1 SELECT ${key//@n/$ROWS}, i FROM (SELECT generate_series($2::int8, $3::int8) AS i) r"
+    sql -c "INSERT INTO $1 SELECT ${key//@n/$ROWS}, i FROM (SELECT *, hash(i * 8, 2147483647) AS r FROM $from) s"
 }
 # Mean pages of searches for random ones of the rows above FIRST.
 pages() { echo "SELECT round(avg(pages), 3) FROM (SELECT k FROM keys WHERE v > $1 ORDER BY random() LIMIT $SEARCHES) s, omendb_predict('keys_learned', s.k::text)"; }
 
 for name in $DISTRIBUTIONS; do
     say "$name"
+    [ "$name" != flights ] || ROWS=2000000
     sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS keys, probe' -c 'CREATE UNLOGGED TABLE keys (k int8, v int8)'
     rows keys 1 "$ROWS" "${KEYS[$name]}"
     sql -c "SET maintenance_work_mem = '1GB'" -c 'CREATE INDEX keys_btree ON keys USING btree (k)' -c "CREATE INDEX keys_learned ON keys USING $AM (k)" \
@@ -69,10 +86,10 @@ for name in $DISTRIBUTIONS; do
         'SELECT count(q.k) || '' '' || sum(q.k # probe.k) FROM probe, LATERAL (SELECT k FROM keys WHERE k = probe.k LIMIT 1) q')"
     sql -c 'DROP INDEX keys_btree'
     case $name in
-    sequential | jitter | timestamps | bursts)
+    sequential | jitter | timestamps | bursts | flights)
         rows keys $((ROWS + 1)) $((ROWS * 3 / 2)) "${KEYS[$name]}"
         note "$name" appended "$(pages "$ROWS")" ;;
-    uniform | tenants | users)
+    uniform | tenants | users | places)
         rows keys $((ROWS + 1)) $((ROWS * 3 / 2)) "${KEYS[$name]}"
         note "$name" 'half as many more' "$(pages 0)"
         sql -c 'VACUUM keys'
