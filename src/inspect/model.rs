@@ -96,9 +96,10 @@ fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<Row> 
                 let key = piece
                     .key_at::<W>(segment.first_x)
                     .filter(|_| i > 0 || first_leaf > 0);
-                // SAFETY: the index is open.
-                let key =
-                    key.map(|key| unsafe { text::of_entry(index, columns, &Entry::floor(key)) });
+                let key = key.map(|key| {
+                    // SAFETY: the index is open.
+                    unsafe { text::of_entry(index, columns, &Entry::floor(key)) }
+                });
                 let base = if stage == last { first_leaf } else { 0 };
                 rows.push((
                     part,
