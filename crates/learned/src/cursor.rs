@@ -14,6 +14,7 @@ use crate::leaf::Leaf;
 use crate::page::Block;
 use crate::range::Range;
 use crate::search::{self, Condition};
+use crate::skip::{self, successor};
 use crate::store::{Guard, Store};
 use crate::tree::Tree;
 
@@ -281,6 +282,9 @@ impl<const W: usize> Cursor<W> {
         {
             self.enter(number, range, forward);
         }
+        if !self.filters.is_empty() && self.low == self.high {
+            self.skip(forward);
+        }
         let edge = if forward { self.high } else { self.low };
         let page = self.leaf(tree, &edge, forward)?;
         self.descending = !forward;
@@ -320,8 +324,33 @@ impl<const W: usize> Cursor<W> {
             let filters = &self.filters;
             self.batch
                 .retain(|entry| filters.iter().all(|filter| filter.admits(entry)));
+            self.skip(forward);
         }
         Ok(page)
+    }
+
+    /// Moves the edge past what no filter admits. Where that leads away from the leaf, the entries of the next
+    /// one may be few again.
+    fn skip(&mut self, forward: bool) {
+        let Range { from, until, .. } = self.range;
+        let (edge, end) = if forward {
+            (skip::above(&self.filters, &self.high).min(until), until)
+        } else {
+            (skip::below(&self.filters, &self.low).max(from), from)
+        };
+        let side = if forward {
+            &mut self.high
+        } else {
+            &mut self.low
+        };
+        if *side == edge {
+            return;
+        }
+        *side = edge;
+        if edge != end && !lies_in(&edge, &self.fences, forward) {
+            self.trail = Trail::None;
+            self.limit = (self.limit / GROWTH).max(FIRST);
+        }
     }
 
     /// Fills the batch from one leaf. A leaf that may have more gave us at least one entry, since
@@ -450,18 +479,6 @@ fn lies_in<const W: usize>(edge: &Entry<W>, fences: &(Entry<W>, Entry<W>), forwa
     } else {
         low < edge && edge <= high
     }
-}
-
-/// The least entry above another one.
-fn successor<const W: usize>(entry: &Entry<W>) -> Entry<W> {
-    let mut next = *entry;
-    let (tie, mut carry) = next.tie.overflowing_add(1);
-    next.tie = tie;
-    for word in next.key.iter_mut().rev() {
-        let (sum, over) = word.overflowing_add(u64::from(carry));
-        (*word, carry) = (sum, over);
-    }
-    if carry { Entry::MAX } else { next }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod model;
 pub mod page;
 pub mod range;
 pub mod search;
+pub mod skip;
 pub mod sort;
 pub mod store;
 pub mod tree;

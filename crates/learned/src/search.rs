@@ -3,7 +3,8 @@
 //! A column takes one or more words of the key ([`Field`]); a condition on it is a list of spans of
 //! these words. Columns are taken in the key's order as long as each has a condition and the ones
 //! before it are confined to single values: `a = 1 AND b IN (2, 3) AND c > 4` gives two ranges. What is left,
-//! a condition behind a span or behind a column without one, filters the entries read.
+//! a condition behind a span or behind a column without one, filters the entries read ([`crate::skip`] tells which
+//! need not be read).
 
 use smallvec::SmallVec;
 
@@ -25,13 +26,22 @@ pub struct Field {
 }
 
 impl Field {
-    const fn end(&self) -> usize {
+    /// Behind the last column of a key of `W` words.
+    pub(crate) const fn behind<const W: usize>() -> Self {
+        Self {
+            at: W,
+            words: 0,
+            ties: false,
+        }
+    }
+
+    pub(crate) const fn end(&self) -> usize {
         self.at + self.words
     }
 
     /// An entry with nothing but this column.
     #[inline]
-    fn of<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {
+    pub(crate) fn of<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {
         let mut part = Entry::MIN;
         let words = self.at..self.end();
         if let (Some(to), Some(from)) = (part.key.get_mut(words.clone()), entry.key.get(words)) {
@@ -62,7 +72,7 @@ impl<const W: usize> Span<W> {
     };
 
     /// The span of the columns of both.
-    fn then(&self, next: &Self) -> Self {
+    pub(crate) fn then(&self, next: &Self) -> Self {
         let join = |a: &Entry<W>, b: &Entry<W>| Entry {
             key: std::array::from_fn(|i| {
                 a.key.get(i).copied().unwrap_or(0) | b.key.get(i).copied().unwrap_or(0)
@@ -181,4 +191,4 @@ pub fn ranges<const W: usize>(conditions: &[Condition<W>], ranges: &mut Vec<Rang
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

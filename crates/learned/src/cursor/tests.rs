@@ -1,7 +1,7 @@
 use super::*;
-use crate::mem::Mem;
+use crate::mem::{Mem, Pages};
 use crate::search::{Field, Span};
-use crate::tree::empty_index;
+use crate::tree::{Builder, empty_index};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -206,13 +206,6 @@ proptest! {
     }
 }
 
-#[test]
-fn successors() {
-    assert_eq!(successor(&entry(3, 4)), entry(3, 5));
-    assert_eq!(successor(&entry(3, u64::MAX)), entry(4, 0));
-    assert_eq!(successor(&E::MAX), E::MAX);
-}
-
 /// A damaged leaf may give wrong rows until it is checked, but not without end.
 #[test]
 fn damaged_leaves_are_not_read_for_ever() {
@@ -324,6 +317,61 @@ fn searches_by_several_columns() {
                 assert_eq!(got, want, "{a:?} {b:?} {forward}");
             }
         }
+    }
+}
+
+/// A condition on the second column alone reads some pages a group, not all.
+#[test]
+fn groups_are_skipped() {
+    const GROUPS: u64 = 20;
+    // Hard to compress, so that a group takes many leaves.
+    let second = |b: u64| b << 32 | b.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let rows = (0..GROUPS).flat_map(|a| (0..10_000).map(move |b| (a << 20, b)));
+    let set: BTreeSet<_> = rows
+        .map(|(a, b)| Entry::new([a, second(b)], b + 1))
+        .collect();
+    let mut pages = Pages::default();
+    let mut builder = Builder::<_, 2>::new(&mut pages, 90, [0; 8]);
+    set.iter().for_each(|entry| builder.push(*entry).unwrap());
+    let built = builder.finish(0).unwrap();
+    let mem = Mem::new(pages.0);
+    let plain = Tree::<_, 2>::new(&mem);
+    let bytes = plain.load_model().unwrap().unwrap();
+    let tree = Tree::<_, 2>::with_model(&mem, &bytes);
+    let value = |b: u64| {
+        let value = Entry::new([0, second(b)], 0);
+        let sure = true;
+        Span {
+            first: value,
+            last: value,
+            sure,
+        }
+    };
+    let condition = Condition {
+        field: Field {
+            at: 1,
+            words: 1,
+            ties: false,
+        },
+        spans: [9, 2000, 10_000].map(value).into_iter().collect(),
+    };
+    for forward in [true, false] {
+        let before = mem.reads();
+        let mut cursor = Cursor::default();
+        cursor.search(std::slice::from_ref(&condition));
+        let mut found = 0;
+        while cursor.has_more(forward) {
+            drop(cursor.load(&tree, forward).unwrap());
+            found += cursor.batch().len() as u64;
+        }
+        assert_eq!(found, 2 * GROUPS);
+        let pages = mem.reads() - before;
+        println!("{pages} of {} pages", built.leaves);
+        assert!(
+            pages <= 5 * GROUPS && pages < built.leaves / 2,
+            "{pages} of {}",
+            built.leaves
+        );
     }
 }
 

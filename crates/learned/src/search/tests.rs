@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Three columns in five words: one word, two words, one word and the tie's bit; a word of padding.
-const FIELDS: [Field; 3] = [
+pub(crate) const FIELDS: [Field; 3] = [
     Field {
         at: 0,
         words: 1,
@@ -24,7 +24,7 @@ const FIELDS: [Field; 3] = [
 const WORDS: [u64; 6] = [0, 1, 2, u64::MAX - 2, u64::MAX - 1, u64::MAX];
 
 /// Values of a column, ascending, as entries that have nothing else.
-fn values(column: usize) -> Vec<Entry<5>> {
+pub(crate) fn values(column: usize) -> Vec<Entry<5>> {
     let mut all = Vec::new();
     for a in WORDS {
         match column {
@@ -42,7 +42,7 @@ fn values(column: usize) -> Vec<Entry<5>> {
 }
 
 /// Some spans of a column, ascending and disjoint, each short or long, sure or not.
-fn condition(column: usize, cuts: &[(usize, usize, bool)]) -> Condition<5> {
+pub(crate) fn condition(column: usize, cuts: &[(usize, usize, bool)]) -> Condition<5> {
     let values = values(column);
     let mut spans = SmallVec::new();
     let mut next = 0;
@@ -59,7 +59,7 @@ fn condition(column: usize, cuts: &[(usize, usize, bool)]) -> Condition<5> {
     }
 }
 
-fn cuts() -> impl Strategy<Value = Vec<(usize, usize, bool)>> {
+pub(crate) fn cuts() -> impl Strategy<Value = Vec<(usize, usize, bool)>> {
     let length = prop_oneof![3 => Just(0usize), 1 => 0usize..8];
     prop::collection::vec((0usize..4, length, any::<bool>()), 0..5)
 }
