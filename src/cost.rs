@@ -3,7 +3,8 @@
 //! nbtree's own function does nearly all that is needed: it asks the operator family for
 //! strategies 1 to 5, which ours has, and multiplies the number of pages by what the index really
 //! has, so our smaller size counts by itself. What differs is the descent: nbtree
-//! touches `height + 1` pages and makes `log2(rows)` comparisons, we touch one page.
+//! touches `height + 1` pages and makes `log2(rows)` comparisons, we touch one page. And where the first column has
+//! no condition it reckons with the whole index, before PostgreSQL 18; we skip from group to group.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -71,6 +72,13 @@ pub unsafe extern "C-unwind" fn amcostestimate(
                 pages,
             );
         }
+        if let Some((cost, visited)) = skipping(root, path, loop_count, *selectivity)
+            && cost < *total
+        {
+            *total = cost;
+            *startup = (*startup).min(cost);
+            *pages = visited;
+        }
         // nbtree's comparisons of a descent against ours. A search that is repeated (`= ANY`) is
         // corrected once only, which keeps the estimate on the safe side.
         let rows = (*index).tuples;
@@ -80,4 +88,86 @@ pub unsafe extern "C-unwind" fn amcostestimate(
             *total = (*total - saved).max(*startup);
         }
     }
+}
+
+/// Searches for a group that has entries, and in it for those that satisfy the conditions.
+const SEARCHES: f64 = 2.0;
+/// Entries that a search reads beside those it is after.
+const READ: f64 = 32.0;
+/// nbtree's charge for a page of a descent, in operators.
+const PAGE: f64 = 50.0;
+
+/// Cost and pages of a scan that skips the groups of the columns before the last one with a condition; None unless the
+/// first column has no condition, another one has, and the number of groups is known.
+///
+/// # Safety
+/// The arguments are the planner's.
+unsafe fn skipping(
+    root: *mut pg_sys::PlannerInfo,
+    path: *const pg_sys::IndexPath,
+    loop_count: f64,
+    selectivity: f64,
+) -> Option<(f64, f64)> {
+    // SAFETY: the lists are of index clauses, and of a target entry for each column.
+    unsafe {
+        let index = &*(*path).indexinfo;
+        let mut last = 0;
+        for i in 0..length((*path).indexclauses) {
+            let clause = element::<pg_sys::IndexClause>((*path).indexclauses, i);
+            // A list would take several searches a group.
+            let list = (*(*(*clause).rinfo).clause).type_ == pg_sys::NodeTag::T_ScalarArrayOpExpr;
+            if (*clause).indexcol == 0 || list {
+                return None;
+            }
+            last = last.max(usize::try_from((*clause).indexcol).unwrap_or(0));
+        }
+        if last == 0 || last > length(index.indextlist) {
+            return None;
+        }
+        let mut columns = std::ptr::null_mut();
+        for i in 0..last {
+            let column = element::<pg_sys::TargetEntry>(index.indextlist, i);
+            columns = pg_sys::lappend(columns, (*column).expr.cast());
+        }
+        let mut how = pg_sys::EstimationInfo::default();
+        let no_sets = std::ptr::null_mut();
+        let groups =
+            pg_sys::estimate_num_groups(root, columns, index.tuples, no_sets, &raw mut how);
+        if how.flags & pg_sys::SELFLAG_USED_DEFAULT != 0 {
+            return None;
+        }
+        let mut page_cost = 0.0;
+        let sequential = std::ptr::null_mut();
+        pg_sys::get_tablespace_page_costs(index.reltablespace, &raw mut page_cost, sequential);
+
+        let searches = SEARCHES * groups;
+        let most = f64::from(index.pages);
+        let visited = (searches + selectivity * most).min(most);
+        // What the loops before have read stays in memory.
+        let fetched = (visited * loop_count).min(most) / loop_count.max(1.0);
+        let entries = (searches * READ + selectivity * index.tuples).min(index.tuples);
+        let conditions = length((*path).indexclauses) as f64;
+        let cost = fetched * page_cost
+            + searches * (PAGE + COMPARISONS) * pg_sys::cpu_operator_cost
+            + entries * (pg_sys::cpu_index_tuple_cost + conditions * pg_sys::cpu_operator_cost);
+        Some((cost, visited))
+    }
+}
+
+/// Number of a list's elements.
+///
+/// # Safety
+/// A list of the planner's.
+unsafe fn length(list: *const pg_sys::List) -> usize {
+    // SAFETY: the caller's contract; the empty list is null.
+    unsafe { list.as_ref() }.map_or(0, |list| usize::try_from(list.length).unwrap_or(0))
+}
+
+/// An element of a list of pointers.
+///
+/// # Safety
+/// The list has so many elements, which are `T`.
+unsafe fn element<T>(list: *const pg_sys::List, at: usize) -> *const T {
+    // SAFETY: the caller's contract.
+    unsafe { (*(*list).elements.add(at)).ptr_value.cast_const().cast() }
 }
