@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::store::Store;
-use crate::tree::{How, Recent, has_grown};
+use crate::tree::{How, Recent, chain, has_grown};
 
 const ROWS: u64 = 200_000;
 const SEARCHES: u64 = 4000;
@@ -335,6 +335,19 @@ fn parts_of_another_model_are_no_use() {
     let old = tree::<1>(&mem, Some(&old));
     let key = set.iter().nth(50_000).unwrap().key;
     assert!(old.predict(&key).unwrap().is_some());
+    // Nor are the same model's in the wrong place.
+    let pages = chain::blocks(&mem, &place).unwrap().unwrap();
+    let (last, other) = (pages[pages.len() - 1], pages[pages.len() - 2]);
+    let (kept, wrong) = (
+        mem.pages()[last as usize].clone(),
+        mem.pages()[other as usize].clone(),
+    );
+    mem.damage(last, |page| *page = *wrong);
+    let high = set.last().unwrap().key;
+    assert!(old.predict(&high).unwrap().is_none());
+    assert!(plain.load_model().unwrap().is_none());
+    mem.damage(last, |page| *page = *kept);
+    assert!(old.predict(&high).unwrap().is_some());
     for now in 0..4 {
         // Pages that are freed, then those of newer models.
         plain.retrain(now).unwrap();
