@@ -2,6 +2,7 @@
 //! of the index since it was built.
 
 use super::*;
+use crate::model::Loaded;
 use crate::store::Store;
 use crate::tree::{How, Recent, chain, has_grown};
 
@@ -319,6 +320,28 @@ fn one_page_more_without_memory() {
                 kept <= 1.1 && root <= 2.1 && (root > 1.9 || !divided),
                 "{kept} {root}"
             );
+        }
+    }
+}
+
+/// Keys of which coordinates tell little: those at the edge of a part may belong to the leaf before.
+#[test]
+fn bounds_hold_at_the_edges_of_parts() {
+    let mut rng = Rng::new(13);
+    let set: Set<2> = (0..30_000)
+        .map(|i| Entry::new([(i / 30) << 50, rng.next()], tie_of(i as u32, 1)))
+        .collect();
+    let mem = build_filled(&set, 10);
+    let bytes = tree::<2>(&mem, None).load_model().unwrap().unwrap();
+    let model = Loaded::open(&bytes).unwrap();
+    assert!(model.pieces().count() > 10, "more entries, please");
+    let tree = tree::<2>(&mem, Some(&bytes));
+    for entry in &set {
+        let leaf = tree.find(&Entry::floor(entry.key)).unwrap().block();
+        let truth = model.ordinal(leaf).unwrap();
+        if let Some((guess, _)) = model.predict(&entry.key) {
+            let (from, to) = (guess.ordinal - guess.below, guess.ordinal + guess.above);
+            assert!((from..=to).contains(&truth), "{truth}, {guess:?}");
         }
     }
 }
