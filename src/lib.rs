@@ -15,6 +15,7 @@ mod handler;
 
 mod insert;
 mod inspect;
+mod kill;
 mod opclass;
 mod options;
 mod pg;

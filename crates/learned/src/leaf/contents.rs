@@ -242,9 +242,14 @@ impl<const W: usize> Contents<W> {
         }
     }
 
+    /// The first slot's entry of each run.
+    pub(super) fn firsts(&self) -> Vec<Entry<W>> {
+        self.runs.iter().map(|r| r.run().entry(0)).collect()
+    }
+
     /// Where entries (ascending) that are not here yet go. Deleted ones come back to life in their slots.
     fn places(&mut self, new: &[Entry<W>]) -> Vec<Place<W>> {
-        let firsts: Vec<_> = self.runs.iter().map(|r| r.run().entry(0)).collect();
+        let firsts = self.firsts();
         let mut places = Vec::with_capacity(new.len());
         for &entry in new {
             let run = firsts.partition_point(|f| *f <= entry).saturating_sub(1);

@@ -8,6 +8,7 @@
 //! - Every record leaves a tree in which each key reaches its leaf by downlinks and right links.
 
 mod build;
+mod delete;
 mod descend;
 mod insert;
 mod merge;
