@@ -1,4 +1,4 @@
-# make deps build install test demo bench clean; PGVER=15..18 or PG_CONFIG=... chooses the PostgreSQL.
+# make deps build install test demo bench bench-inserts bench-columns clean; PGVER=15..18 or PG_CONFIG=... chooses the PostgreSQL.
 # make test TESTS="crash standby" runs some of the tests; make bench PARTS="lookups build" some of the figures.
 SHELL := /bin/bash
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -9,7 +9,7 @@ pg_config = $$(. scripts/lib.sh && echo $$PG_CONFIG)
 feature = pg$$($(pg_config) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 AM ?= learned
 
-.PHONY: all deps build install test demo bench bench-inserts bench-vacuum lint clean
+.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum lint clean
 
 all: build
 
@@ -27,6 +27,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy -p learned --all-targets -- -D warnings
 	cargo clippy --all-targets --no-default-features --features $(feature) -- -D warnings
+	cargo clippy --no-default-features --features "$(feature) testing" -- -D warnings
 
 test: install
 	tests/run.sh
@@ -39,6 +40,9 @@ bench: install
 
 bench-inserts: install
 	benches/inserts.sh
+
+bench-columns: install
+	benches/columns.sh
 
 bench-vacuum: install
 	benches/vacuum.sh

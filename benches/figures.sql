@@ -25,13 +25,14 @@ EXCEPTION WHEN SQLSTATE 'UNDO1' THEN NULL;
 END $$;
 
 -- Compares `query` by the indexes <prefix>_btree and <prefix>_learned in alternating pairs after a first pair that does not count.
--- `proof`, if given, runs in that first pair instead: the same rows with more of their content in the answer.
-CREATE PROCEDURE compare(name text, prefix text, pairs int, node text, query text, proof text DEFAULT NULL) LANGUAGE plpgsql AS $$
+-- `proof`, if given, runs in that first pair instead: the same rows with more of their content in the answer. `joins`: nestloop or mergejoin.
+CREATE PROCEDURE compare(name text, prefix text, pairs int, node text, query text, proof text DEFAULT NULL, joins text DEFAULT 'nestloop') LANGUAGE plpgsql AS $$
 DECLARE
     pair int; turn int; am text; r record; answers text[] := '{}'; last float8 := 1000;
 BEGIN
     PERFORM set_config('enable_seqscan', 'off', false), set_config('enable_sort', 'off', false),
-            set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+            set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', (joins = 'mergejoin')::text, false),
+            set_config('enable_nestloop', (joins = 'nestloop')::text, false),
             set_config('enable_material', 'off', false), set_config('enable_memoize', 'off', false),
             set_config('enable_bitmapscan', (node LIKE 'Bitmap%')::text, false),
             set_config('enable_indexscan', (node NOT LIKE 'Bitmap%')::text, false),
@@ -49,7 +50,7 @@ BEGIN
     IF (SELECT count(DISTINCT a) FROM unnest(answers) a) > 1 THEN
         RAISE EXCEPTION 'WRONG ANSWER: % gives different answers: %', name, (SELECT string_agg(DISTINCT a, ' / ') FROM unnest(answers) a);
     END IF;
-    PERFORM set_config(s, 'on', false) FROM unnest('{enable_seqscan,enable_sort,enable_hashjoin,enable_mergejoin,enable_material,
+    PERFORM set_config(s, 'on', false) FROM unnest('{enable_seqscan,enable_sort,enable_hashjoin,enable_mergejoin,enable_nestloop,enable_material,
         enable_memoize,enable_bitmapscan,enable_indexscan,enable_indexonlyscan}'::text[]) s;
     RAISE NOTICE '%', (SELECT format('%s: btree %s ms, learned %s ms', name, a.m, b.m)
         FROM (SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY value)::numeric, 2) m FROM figures f WHERE work = name AND f.am = 'btree') a,

@@ -1,8 +1,10 @@
 //! CREATE INDEX and REINDEX: rows to entries, entries to pages.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, c_void};
 
 use learned::Entry;
+use learned::key::NULL_BIT;
 use learned::page::{Block, Page};
 use learned::store::{Change, Guard, Store};
 use learned::tree::{Builder, empty_index};
@@ -15,6 +17,7 @@ use crate::pg::columns::{Columns, for_words};
 use crate::pg::ffi;
 use crate::spill::Spill;
 use crate::storage::{Bulk, Relation};
+use crate::unique;
 
 /// What [`ambuildphasename`] names, numbered on from the server's own first phase.
 mod phase {
@@ -56,6 +59,7 @@ pub unsafe extern "C-unwind" fn ambuild(
 ) -> *mut pg_sys::IndexBuildResult {
     // SAFETY: the arguments are the server's, and the relations stay open for the whole build.
     let (rows, count) = unsafe {
+        unique::refuse_unless_allowed(index, info);
         let columns = Columns::of(index);
         for_words!(columns.words(), build(heap, index, info, columns))
     };
@@ -79,8 +83,11 @@ unsafe fn build<const W: usize>(
     info: *mut pg_sys::IndexInfo,
     columns: Columns,
 ) -> (f64, u64) {
-    // SAFETY: the index is open.
-    let (fill, store) = unsafe { (options::fill(index), Relation::new(index, W)) };
+    // SAFETY: the index is open, and `info` is its.
+    let (fill, store, unique) = unsafe {
+        let unique = (*info).ii_Unique.then(|| Unique::of(index));
+        (options::fill(index), Relation::new(index, W), unique)
+    };
     if store.blocks().or_raise(index) != 0 {
         internal(index, "already contains data");
     }
@@ -94,6 +101,7 @@ unsafe fn build<const W: usize>(
         ordered: true,
         limit: memory() / size_of::<Entry<W>>() / 2,
         spill: None,
+        unique,
         count: 0,
         pushed: 0,
     };
@@ -119,7 +127,7 @@ unsafe extern "C-unwind" fn add_row<const W: usize>(
     tid: pg_sys::ItemPointer,
     values: *mut pg_sys::Datum,
     isnull: *mut bool,
-    _alive: bool,
+    alive: bool,
     state: *mut c_void,
 ) {
     // SAFETY: the scan passes on the state given to it, and each column's value.
@@ -127,6 +135,9 @@ unsafe extern "C-unwind" fn add_row<const W: usize>(
         let build = &mut *state.cast::<Build<'_, '_, W>>();
         let entry = build.columns.entry(values, isnull, tid);
         build.add(entry);
+        if !alive && let Some(unique) = &mut build.unique {
+            unique.dead.insert(entry.tid());
+        }
     }
 }
 
@@ -152,6 +163,8 @@ struct Build<'s, 'r, const W: usize> {
     /// So many entries fit in half of the memory: sorting takes the other half.
     limit: usize,
     spill: Option<Spill<W>>,
+    /// For a unique index.
+    unique: Option<Unique<W>>,
     /// Rows met.
     count: u64,
     /// Rows that the builder has.
@@ -211,6 +224,12 @@ impl<const W: usize> Build<'_, '_, W> {
     }
 
     fn push(&mut self, entry: Entry<W>) {
+        if let Some(unique) = &mut self.unique
+            && unique.is_duplicate(&entry, &self.columns)
+        {
+            // SAFETY: the index is open, and the columns are its.
+            unsafe { unique::raise_not_unique(self.index, &self.columns, &entry) };
+        }
         self.builder.push(entry).or_raise(self.index);
         self.pushed += 1;
         if self.pushed.is_multiple_of(0x1_0000) {
@@ -260,11 +279,52 @@ impl<const W: usize> Build<'_, '_, W> {
             Ok(())
         };
         self.builder.restart(read, visit).or_raise(self.index);
+        if let Some(unique) = &mut self.unique {
+            unique.last = None;
+        }
         self.pushed = 0;
         self.spill = Some(spill);
         self.spill_entries();
         self.limit /= 2;
         self.entries.shrink_to(self.limit);
+    }
+}
+
+/// Finds rows with the same key, of those that are alive. Rows that are dead to some transactions only are indexed, too.
+struct Unique<const W: usize> {
+    nulls_are_equal: bool,
+    /// TIDs of rows that are dead.
+    dead: HashSet<u64>,
+    /// The last entry of a row that is alive.
+    last: Option<Entry<W>>,
+}
+
+impl<const W: usize> Unique<W> {
+    /// # Safety
+    /// `index` is an open index.
+    unsafe fn of(index: pg_sys::Relation) -> Self {
+        Self {
+            // SAFETY: the caller's contract.
+            nulls_are_equal: unsafe { unique::nulls_are_equal(index) },
+            dead: HashSet::new(),
+            last: None,
+        }
+    }
+
+    /// Whether the next entry in order has the key of one before it.
+    fn is_duplicate(&mut self, entry: &Entry<W>, columns: &Columns) -> bool {
+        if self.dead.contains(&entry.tid()) {
+            return false;
+        }
+        let last = self.last.replace(*entry);
+        let key = |e: &Entry<W>| (e.key, e.tie & NULL_BIT);
+        let null = || {
+            columns
+                .list()
+                .iter()
+                .any(|column| column.bytes(entry).is_none())
+        };
+        last.is_some_and(|last| key(&last) == key(entry)) && (self.nulls_are_equal || !null())
     }
 }
 

@@ -1,36 +1,58 @@
-//! What a backend remembers of an index from one call to the next: the model and the root.
+//! What a backend remembers of an index from one call to the next: the model, the root, and leaves
+//! that the model does not know.
 //!
 //! It lives in `rd_amcache`, which the server frees whenever the index's relcache entry is
 //! invalidated. So it must be one chunk of memory, and no reference to it may outlive a callback.
 //! All of it is advice: the pages themselves are checked.
 
+use std::cell::Cell;
+
+use learned::meta::ModelAt;
 use learned::page::NO_BLOCK;
+use learned::tree::{Counts, Recent, has_grown};
 use learned::{Block, Tree};
 use pgrx::pg_sys;
 
+use crate::counters;
 use crate::error::OrRaise;
+use crate::pg::columns::for_words;
 use crate::storage::Relation;
 
 /// A larger model is not kept.
 const LIMIT: usize = 1 << 20;
-const MAGIC: u32 = 0x4F6D_4C63;
-/// So many searches in vain, and more of them than `1 / MISSES` of all, discard the model.
-const ENOUGH: u64 = 1000;
-const MISSES: u64 = 4;
+const MAGIC: u32 = 0x4F6D_4C64;
+/// After so many searches that a better model might have made shorter the meta page is asked
+/// whether there is one; after twice as many each time that there is none, up to the most.
+const PATIENCE: u64 = 32;
+const MOST_PATIENCE: u64 = 4096;
 
-/// The chunk's header; the model's bytes follow.
+/// The chunk, whose begin does not depend on the number of words; the model's bytes follow.
+#[repr(C)]
+struct Chunk<const W: usize> {
+    header: Header,
+    recent: Recent<W>,
+}
+
+/// The chunk's header.
 #[repr(C)]
 struct Header {
     magic: u32,
     /// Bytes of the model; 0: there is none worth keeping.
     length: u32,
-    predicted: u64,
-    missed: u64,
-    root: u32,
-    level: i32,
+    root: Cell<u32>,
+    level: Cell<i32>,
+    /// This session's counters of the index.
+    counts: &'static Counts,
+    /// Searches that went astray since the meta page was last asked.
+    astray: Cell<u64>,
+    patience: Cell<u64>,
     /// The leaf of the last insert, and whether the one before went there, too.
-    leaf: u32,
-    again: bool,
+    leaf: Cell<u32>,
+    again: Cell<bool>,
+    /// Splits by this backend since the model was loaded.
+    splits: Cell<u32>,
+    /// What the meta page said of the model.
+    place: Cell<ModelAt>,
 }
 
 /// The tree of an index with what this backend remembers of it.
@@ -41,73 +63,133 @@ pub fn tree<const W: usize>(store: &Relation) -> Tree<'_, Relation, W> {
     let rel = store.raw();
     // SAFETY: the relation is open, and rd_amcache is null or what load() put there.
     unsafe {
-        let mut cached = (*rel).rd_amcache.cast::<Header>();
+        let mut cached = (*rel).rd_amcache.cast::<Chunk<W>>();
         if cached.is_null() {
             cached = load::<W>(store);
         }
-        let (header, bytes) = (&*cached, cached.add(1).cast::<u8>());
-        let length = if header.magic == MAGIC {
-            header.length as usize
-        } else {
-            0
-        };
-        let hint = u8::try_from(header.level)
+        let Chunk { header, recent } = &*cached;
+        let hint = u8::try_from(header.level.get())
             .ok()
-            .map(|level| (header.root, level));
-        let tree = if length == 0 {
-            Tree::new(store)
-        } else {
-            Tree::with_model(store, std::slice::from_raw_parts(bytes, length))
+            .map(|level| (header.root.get(), level));
+        let tree = match model_bytes(cached) {
+            [] => Tree::new(store),
+            bytes => Tree::with_model(store, bytes).with_recent(recent),
         };
         tree.with_root_hint(hint)
     }
 }
 
+/// The model's bytes in the cache.
+///
+/// # Safety
+/// `cached` is a chunk that load() made, and lives for `'a`.
+#[inline(always)]
+unsafe fn model_bytes<'a, const W: usize>(cached: *mut Chunk<W>) -> &'a [u8] {
+    // SAFETY: behind the chunk there are as many bytes as its header says.
+    unsafe {
+        let header = &(*cached).header;
+        let length = match header.magic {
+            MAGIC => header.length as usize,
+            _ => 0,
+        };
+        std::slice::from_raw_parts(cached.add(1).cast::<u8>(), length)
+    }
+}
+
+/// The header of an open index's cache, if it has one.
+#[inline(always)]
+fn header<'a>(rel: pg_sys::Relation) -> Option<&'a Header> {
+    // SAFETY: as in tree(); the callers do not keep it.
+    unsafe { (*rel).rd_amcache.cast::<Header>().as_ref() }
+}
+
 /// Remembers what the callback learned about the root and the model's worth.
 pub fn remember<const W: usize>(tree: &Tree<'_, Relation, W>) {
-    let rel = tree.store.raw();
-    // SAFETY: as in tree(); the model's bytes, which the tree refers to, are not touched.
-    unsafe {
-        let Some(header) = (*rel).rd_amcache.cast::<Header>().as_mut() else {
-            return;
-        };
-        (header.root, header.level) = match tree.root_hint() {
-            Some((block, level)) => (block, i32::from(level)),
-            None => (0, -1),
-        };
-        header.predicted = header.predicted.wrapping_add(tree.predicted.get());
-        header.missed = header.missed.wrapping_add(tree.missed.get());
+    let Some(header) = header(tree.store.raw()) else {
+        return;
+    };
+    match tree.root_hint() {
+        Some((block, level)) => {
+            header.root.set(block);
+            header.level.set(i32::from(level));
+        }
+        None => header.level.set(-1),
     }
+    header.counts.add(&tree.counts);
+    let astray = header.astray.get() + tree.counts.astray();
+    header.astray.set(astray);
 }
 
 /// The leaf where the last inserts went, if more than one did in a row: the next one's likely place.
 pub fn near(rel: pg_sys::Relation) -> Option<Block> {
-    // SAFETY: as in tree().
-    let header = unsafe { (*rel).rd_amcache.cast::<Header>().as_ref() }?;
-    header.again.then_some(header.leaf)
+    let header = header(rel)?;
+    header.again.get().then_some(header.leaf.get())
 }
 
 /// Remembers the leaf of an insert.
 pub fn inserted(rel: pg_sys::Relation, leaf: Block) {
-    // SAFETY: as in tree().
-    if let Some(header) = unsafe { (*rel).rd_amcache.cast::<Header>().as_mut() } {
-        header.again = header.leaf == leaf;
-        header.leaf = leaf;
+    if let Some(header) = header(rel) {
+        header.again.set(header.leaf.get() == leaf);
+        header.leaf.set(leaf);
     }
 }
 
-/// Discards a model that misses too often; the next callback loads the current one.
+/// Counts a split. Some: the index, of so many blocks now, has grown enough for a new model; the
+/// one known here is of this generation.
+pub fn has_split(rel: pg_sys::Relation, blocks: Block) -> Option<u64> {
+    let header = header(rel)?;
+    header.splits.set(header.splits.get().saturating_add(1));
+    let place = header.place.get();
+    has_grown(&place, header.splits.get(), blocks).then_some(place.generation)
+}
+
+/// No new model could be had: there is time until the index, of so many blocks now, has grown as much again.
+pub fn put_off(rel: pg_sys::Relation, blocks: Block) {
+    if let Some(header) = header(rel) {
+        let place = header.place.get();
+        header.place.set(ModelAt { blocks, ..place });
+        header.splits.set(0);
+    }
+}
+
+/// Discards the cache where the index may have a better model; the next callback loads it.
 /// Called at the end of a callback, when nothing refers to the cache any more.
-pub fn review(rel: pg_sys::Relation) {
+#[inline(always)]
+pub fn review(store: &Relation) {
+    if header(store.raw()).is_some_and(|header| header.astray.get() >= header.patience.get()) {
+        ask(store);
+    }
+}
+
+/// Asks the meta page whether there is another model.
+#[cold]
+#[inline(never)]
+fn ask(store: &Relation) {
+    let rel = store.raw();
+    let model = for_words!(store.words(), model_now(store)).or_raise(rel);
+    let Some(header) = header(rel) else { return };
+    if model.generation != header.place.get().generation {
+        forget(rel);
+        return;
+    }
+    header.astray.set(0);
+    let patience = header.patience.get() * 2;
+    header.patience.set(patience.min(MOST_PATIENCE));
+}
+
+/// What the meta page says of the model.
+fn model_now<const W: usize>(store: &Relation) -> learned::Result<ModelAt> {
+    Ok(Tree::<_, W>::new(store).meta()?.model)
+}
+
+/// Discards the cache. Nothing may refer to it any more.
+pub fn forget(rel: pg_sys::Relation) {
     // SAFETY: as in tree(); freeing it is what the server does, too.
     unsafe {
-        let cached = (*rel).rd_amcache.cast::<Header>();
-        let stale = cached.as_ref().is_some_and(|header| {
-            header.missed > ENOUGH && header.missed > header.predicted / MISSES
-        });
-        if stale {
+        let cached = (*rel).rd_amcache;
+        if !cached.is_null() {
             (*rel).rd_amcache = std::ptr::null_mut();
-            pg_sys::pfree(cached.cast());
+            pg_sys::pfree(cached);
         }
     }
 }
@@ -117,26 +199,35 @@ pub fn review(rel: pg_sys::Relation) {
 /// # Safety
 /// The relation has no cache.
 #[cold]
-unsafe fn load<const W: usize>(store: &Relation) -> *mut Header {
+unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
     let rel = store.raw();
-    let model = Tree::<_, W>::new(store).load_model().or_raise(rel);
+    let tree = Tree::<_, W>::new(store);
+    let place = tree.meta().or_raise(rel).model;
+    let model = tree.load_model_at(&place).or_raise(rel);
     let model = model
         .filter(|bytes| bytes.len() <= LIMIT)
         .unwrap_or_default();
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
     // relcache entry has a context of its own for such things.
     unsafe {
-        let size = size_of::<Header>() + model.len();
-        let chunk = pg_sys::MemoryContextAlloc((*rel).rd_indexcxt, size).cast::<Header>();
-        chunk.write(Header {
+        let size = size_of::<Chunk<W>>() + model.len();
+        let chunk = pg_sys::MemoryContextAlloc((*rel).rd_indexcxt, size).cast::<Chunk<W>>();
+        let header = Header {
             magic: MAGIC,
             length: model.len() as u32,
-            predicted: 0,
-            missed: 0,
-            root: 0,
-            level: -1,
-            leaf: NO_BLOCK,
-            again: false,
+            root: Cell::new(0),
+            level: Cell::new(-1),
+            counts: counters::of((*rel).rd_id),
+            astray: Cell::new(0),
+            patience: Cell::new(PATIENCE),
+            leaf: Cell::new(NO_BLOCK),
+            again: Cell::new(false),
+            splits: Cell::new(0),
+            place: Cell::new(place),
+        };
+        chunk.write(Chunk {
+            header,
+            recent: Recent::default(),
         });
         let bytes = chunk.add(1).cast::<u8>();
         bytes.copy_from_nonoverlapping(model.as_ptr(), model.len());

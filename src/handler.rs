@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::{build, cost, insert, options, scan, vacuum, validate};
+use crate::{build, cost, insert, options, parallel, scan, vacuum, validate};
 
 /// Strategies `<`, `<=`, `=`, `>=`, `>`, numbered as in nbtree.
 pub const STRATEGIES: u16 = 5;
@@ -39,15 +39,15 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     #[cfg(feature = "pg18")]
     amconsistentordering: true,
     amcanbackward: true,
-    amcanunique: false,
+    amcanunique: true,
     amcanmulticol: true,
     amoptionalkey: true,
     amsearcharray: true,
     amsearchnulls: true,
     amstorage: false,
     amclusterable: true,
-    ampredlocks: false,
-    amcanparallel: false,
+    ampredlocks: true,
+    amcanparallel: true,
     #[cfg(any(feature = "pg17", feature = "pg18"))]
     amcanbuildparallel: false,
     amcaninclude: false,
@@ -80,9 +80,9 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     amendscan: Some(scan::amendscan),
     ammarkpos: Some(scan::ammarkpos),
     amrestrpos: Some(scan::amrestrpos),
-    amestimateparallelscan: None,
-    aminitparallelscan: None,
-    amparallelrescan: None,
+    amestimateparallelscan: Some(parallel::amestimateparallelscan),
+    aminitparallelscan: Some(parallel::aminitparallelscan),
+    amparallelrescan: Some(parallel::amparallelrescan),
     #[cfg(feature = "pg18")]
     amtranslatestrategy: Some(compare_type),
     #[cfg(feature = "pg18")]

@@ -10,6 +10,7 @@ pgrx::pg_module_magic!();
 mod build;
 mod cache;
 mod cost;
+mod counters;
 mod error;
 mod handler;
 
@@ -18,10 +19,17 @@ mod inspect;
 mod kill;
 mod opclass;
 mod options;
+mod parallel;
 mod pg;
 mod scan;
 mod spill;
 mod storage;
+#[cfg(feature = "testing")]
+mod testing;
+mod train;
+#[cfg(all(feature = "testing", not(debug_assertions)))]
+compile_error!("stops and small pages are for debug builds only");
+mod unique;
 mod vacuum;
 mod validate;
 
@@ -29,4 +37,6 @@ mod validate;
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     options::register();
+    #[cfg(feature = "testing")]
+    testing::register();
 }

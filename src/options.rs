@@ -1,10 +1,12 @@
-//! Storage parameters: `CREATE INDEX ... WITH (fillfactor = 80)`.
+//! Storage parameters, `CREATE INDEX ... WITH (fillfactor = 80)`, and settings.
 
 use std::mem::offset_of;
 use std::sync::OnceLock;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+#[cfg(not(feature = "pg18"))]
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 const DEFAULT_FILL: i32 = 97;
 
@@ -18,8 +20,30 @@ struct Options {
 
 static KIND: OnceLock<pg_sys::relopt_kind::Type> = OnceLock::new();
 
-/// Registers the options. Called once, when the library is loaded.
+/// Whether unique indexes may be created, before PostgreSQL 18.
+#[cfg(not(feature = "pg18"))]
+static ALLOW_UNIQUE: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// Whether unique indexes may be created here.
+pub fn allow_unique() -> bool {
+    #[cfg(not(feature = "pg18"))]
+    let allowed = ALLOW_UNIQUE.get();
+    #[cfg(feature = "pg18")]
+    let allowed = true;
+    allowed
+}
+
+/// Registers the options and settings. Called once, when the library is loaded.
 pub fn register() {
+    #[cfg(not(feature = "pg18"))]
+    GucRegistry::define_bool_guc(
+        c"omendb.allow_unique",
+        c"Allows CREATE UNIQUE INDEX ... USING learned.",
+        c"On a table with such an index every INSERT ... ON CONFLICT fails, up to PostgreSQL 17.",
+        &ALLOW_UNIQUE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     KIND.get_or_init(|| {
         // SAFETY: plain registrations with constant strings, in the main thread.
         unsafe {

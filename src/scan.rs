@@ -17,6 +17,7 @@ use pgrx::prelude::*;
 use crate::cache;
 use crate::error::OrRaise;
 use crate::kill::Dead;
+use crate::parallel::Common;
 use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
@@ -118,9 +119,8 @@ impl<const W: usize> Scan<W> {
             self.keep_pin = scan.xs_want_itup
                 || !query::is_mvcc_snapshot(scan.xs_snapshot)
                 || !ffi::relation_needs_wal(scan.indexRelation);
-            self.note_reads = pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32
-                && (*(*scan.indexRelation).rd_indam).ampredlocks;
         }
+        self.note_reads = query::is_serializable();
     }
 
     /// Gives back the pin of the batch's leaf.
@@ -168,11 +168,22 @@ impl<const W: usize> Scan<W> {
         self.release();
         // SAFETY: the scan's index is open, and stays so.
         let store = unsafe { Relation::new(index, W) };
+        // SAFETY: the scan is the server's.
+        let common = unsafe { Common::of(scan) };
         let entry = loop {
+            // SAFETY: the keys of the scan have W words; nothing is locked.
+            if common.is_some_and(|c| unsafe { !Common::take(c, &mut self.cursor, forward) }) {
+                self.cursor.finish(forward);
+                break None;
+            }
             // Made anew for each leaf: the model may be discarded when interrupts are served.
             let tree = cache::tree(&store);
             let leaf = self.cursor.load(&tree, forward).or_raise(index);
             self.note_read(scan, &leaf);
+            if let Some(common) = common {
+                // SAFETY: this process's turn.
+                unsafe { Common::give(common, &self.cursor, forward) };
+            }
             let entry = self.cursor.step(forward);
             if self.keep_pin && entry.is_some() {
                 self.pinned = Some(leaf.unlock());
@@ -189,7 +200,7 @@ impl<const W: usize> Scan<W> {
             }
             pgrx::check_for_interrupts!();
         };
-        cache::review(index);
+        cache::review(&store);
         entry
     }
 
@@ -234,7 +245,7 @@ impl<const W: usize> Scan<W> {
             pgrx::check_for_interrupts!();
         }
         self.cursor.finish(true);
-        cache::review(index);
+        cache::review(&store);
         count
     }
 

@@ -120,11 +120,11 @@ unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &Relation) -> Swe
         let swept = tree
             .sweep(&mut |block| pg_sys::RecordFreeIndexPage(index, block))
             .or_raise(index);
-        if tree.is_model_stale().or_raise(index) {
-            tree.retrain(now_micros()).or_raise(index);
-            if pg_sys::ParallelWorkerNumber < 0 {
-                pg_sys::CacheInvalidateRelcache(index);
-            }
+        // VACUUM must not fail for want of room for a model.
+        let is_new = tree.is_model_stale().or_raise(index)
+            && tree.retrain_in_passing(now_micros()).or_raise(index);
+        if is_new && pg_sys::ParallelWorkerNumber < 0 {
+            pg_sys::CacheInvalidateRelcache(index);
         }
         pg_sys::UnlockPage(index, META, lock);
         pg_sys::IndexFreeSpaceMapVacuum(index);

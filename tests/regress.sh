@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # pg_regress/sql against pg_regress/expected with the server's own pg_regress. UPDATE=1 takes over the results as expected.
 # REGRESS="nulls scan" runs some of the files.
+# NAME_1.out and NAME_2.out are for newer servers, whose EXPLAIN prints plans otherwise; pg_regress takes what fits.
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 fresh_server regress autovacuum=off fsync=off

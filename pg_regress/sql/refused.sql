@@ -10,7 +10,6 @@ CREATE INDEX ON r USING learned (id, name);
 CREATE INDEX ON r USING learned (id) INCLUDE (ts);
 CREATE INDEX ON r USING learned (lower(name));
 CREATE INDEX ON r USING learned (id) WITH (no_such_option = 1);
-CREATE UNIQUE INDEX ON r USING learned (id);
 -- The refusals leave nothing behind.
 SELECT count(*) FROM pg_indexes WHERE tablename = 'r';
 INSERT INTO r (id) VALUES (1);

@@ -1,6 +1,10 @@
 //! SQL functions that check an index and describe it.
 
 mod check;
+mod counters;
+mod model;
+mod predict;
+mod retrain;
 mod stats;
 
 use pgrx::pg_sys::{self, Oid};
@@ -19,6 +23,15 @@ struct Opened {
 impl Opened {
     /// Opens and locks an index, for its table's owner and for members of pg_monitor.
     fn new(index: Oid, lock: u32) -> Self {
+        Self::open(index, lock, true)
+    }
+
+    /// Opens and locks an index, for its table's owner only.
+    fn to_change(index: Oid, lock: u32) -> Self {
+        Self::open(index, lock, false)
+    }
+
+    fn open(index: Oid, lock: u32, monitor: bool) -> Self {
         let lock = lock as pg_sys::LOCKMODE;
         // SAFETY: catalog look-ups, and locks that last until close() or the end of the
         // transaction. The table is locked first, as everywhere.
@@ -27,7 +40,7 @@ impl Opened {
             if table == pg_sys::InvalidOid {
                 wrong(format!("relation with OID {index} is not an index"));
             }
-            permit(table);
+            permit(table, monitor);
             let heap = pg_sys::table_open(table, lock);
             let index_oid = index;
             let index = pg_sys::index_open(index, lock);
@@ -98,8 +111,8 @@ fn wrong(message: String) -> ! {
     )
 }
 
-/// Lets through the table's owner, members of pg_monitor, and superusers.
-fn permit(table: Oid) {
+/// Lets through the table's owner, superusers, and (with `monitor`) members of pg_monitor.
+fn permit(table: Oid, monitor: bool) {
     // SAFETY: catalog look-ups.
     let allowed = unsafe {
         let user = pg_sys::GetUserId();
@@ -107,13 +120,20 @@ fn permit(table: Oid) {
         let owner = pg_sys::pg_class_ownercheck(table, user);
         #[cfg(not(feature = "pg15"))]
         let owner = pg_sys::object_ownercheck(pg_sys::RelationRelationId, table, user);
-        owner || pg_sys::has_privs_of_role(user, Oid::from(pg_sys::ROLE_PG_MONITOR))
+        owner || monitor && pg_sys::has_privs_of_role(user, Oid::from(pg_sys::ROLE_PG_MONITOR))
     };
     if !allowed {
+        let (what, who) = match monitor {
+            true => (
+                "look into",
+                "The owner of its table and members of pg_monitor may.",
+            ),
+            false => ("change", "The owner of its table may."),
+        };
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            "permission denied to look into the index",
-            Some("The owner of its table and members of pg_monitor may."),
+            format!("permission denied to {what} the index"),
+            Some(who),
         );
     }
 }

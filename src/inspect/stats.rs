@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use learned::key::Entry;
 use learned::leaf::Leaf;
 use learned::model::Model;
 use learned::page::{self, Block, Kind, META, PAGE_SIZE};
@@ -119,12 +120,12 @@ impl Stats {
         };
         let bytes = tree.load_model()?;
         let model = bytes.as_deref().and_then(Model::open);
-        let mut keys = Vec::new();
+        let mut lows = Vec::new();
         let mut places = HashMap::new();
         if let Some(model) = &model {
             stats.model_stages = model.stages() as i32;
             stats.segments = model.segments() as u64;
-            keys.resize(model.leaves() as usize, None);
+            lows.resize(model.leaves() as usize, None);
             places = (0..model.leaves())
                 .filter_map(|ordinal| Some((model.block(ordinal)?, ordinal as usize)))
                 .collect::<HashMap<Block, usize>>();
@@ -141,32 +142,33 @@ impl Stats {
                     stats.dead += leaf.dead() as u64;
                     stats.log_entries += leaf.log_len() as u64;
                     stats.runs += leaf.runs() as u64;
-                    let place = places.get(&block).and_then(|&i| keys.get_mut(i));
+                    let place = places.get(&block).and_then(|&i| lows.get_mut(i));
                     if let Some(place) = place {
-                        *place = Some(leaf.low().key);
+                        *place = Some(leaf.low());
                     }
                 }
                 Some(Kind::Inner) => stats.inner_pages += 1,
                 _ => {}
             }
         }
-        stats.errors = model.and_then(|model| errors(&model, &keys));
+        stats.errors = model.and_then(|model| errors(&model, &lows));
         Ok(stats)
     }
 }
 
-/// Predicts each leaf's first key. Of leaves that begin with the same key only the first counts:
-/// a search for the key should come out there.
-fn errors<const W: usize>(model: &Model<'_>, keys: &[Option<[u64; W]>]) -> Option<Errors> {
+/// Predicts the key of each leaf's low fence. Of leaves that begin with the same key only the first counts:
+/// a search for the key should come out there, or one leaf earlier if the leaf begins amid the key's entries.
+fn errors<const W: usize>(model: &Model<'_>, lows: &[Option<Entry<W>>]) -> Option<Errors> {
     let (mut max, mut sum, mut count) = (0, 0, 0u64);
     let mut before = None;
-    for (ordinal, key) in (0u32..).zip(keys) {
-        let Some(key) = key else { continue };
-        if before.replace(*key) == Some(*key) {
+    for (ordinal, low) in (0u32..).zip(lows) {
+        let Some(low) = low else { continue };
+        if before.replace(low.key) == Some(low.key) {
             continue;
         }
-        if let Some(guess) = model.predict(key) {
-            let error = guess.ordinal.abs_diff(ordinal);
+        if let Some(guess) = model.predict(&low.key) {
+            let truth = ordinal.saturating_sub(u32::from(low.tie > 0));
+            let error = guess.ordinal.abs_diff(truth);
             max = max.max(error);
             sum += u64::from(error);
             count += 1;

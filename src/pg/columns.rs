@@ -145,6 +145,20 @@ impl Column {
     /// The bytes of an entry's value in an index tuple, zeroes behind them; None for NULL.
     #[inline(always)]
     pub fn bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 16]> {
+        self.decode(entry, |value| value)
+    }
+
+    /// Likewise where the words may be no value's: of the nearest one.
+    pub fn nearest_bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 16]> {
+        self.decode(entry, |value| self.key_type.nearest(value))
+    }
+
+    #[inline(always)]
+    fn decode<const W: usize>(
+        &self,
+        entry: &Entry<W>,
+        correct: impl Fn(i64) -> i64,
+    ) -> Option<[u8; 16]> {
         let stored = |i: usize| entry.key.get(i).copied().unwrap_or(0);
         let at = self.value_at();
         let two = self.key_type.words() == 2;
@@ -173,7 +187,7 @@ impl Column {
                 Nulls::Spare => outside(value(first)),
                 Nulls::Flag | Nulls::Tie => value(first),
             };
-            low.copy_from_slice(&self.key_type.bytes(value));
+            low.copy_from_slice(&self.key_type.bytes(correct(value)));
         }
         Some(bytes)
     }

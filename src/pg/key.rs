@@ -137,6 +137,32 @@ impl KeyType {
         .to_le_bytes()
     }
 
+    /// The value of the type nearest to an integer.
+    pub fn nearest(self, value: i64) -> i64 {
+        let (least, most) = match self {
+            Self::Int2 => (i16::MIN.into(), i16::MAX.into()),
+            Self::Int4 => (i32::MIN.into(), i32::MAX.into()),
+            Self::Bool => (0, 1),
+            Self::Char => (0, u8::MAX.into()),
+            Self::Oid => (0, u32::MAX.into()),
+            Self::Time => (0, 86_400_000_000),
+            Self::MacAddr => (0, (1 << 48) - 1),
+            Self::Date => return or_infinite(value, DATES, (i32::MIN.into(), i32::MAX.into())),
+            Self::Timestamp | Self::TimestampTz => {
+                return or_infinite(value, TIMESTAMPS, (i64::MIN, i64::MAX));
+            }
+            Self::Int8
+            | Self::Xid8
+            | Self::PgLsn
+            | Self::Money
+            | Self::Float4
+            | Self::Float8
+            | Self::MacAddr8
+            | Self::Uuid => return value,
+        };
+        value.clamp(least, most)
+    }
+
     /// Length and alignment of a value in an index tuple, in bytes.
     pub const fn layout(self) -> (usize, usize) {
         match self {
@@ -175,6 +201,21 @@ impl KeyType {
     /// which one it is equal to.
     pub fn is_exact(self) -> bool {
         !matches!(self, Self::Float4 | Self::Float8)
+    }
+}
+
+/// First and last finite value of the datetime types, as the server counts them.
+const DATES: (i64, i64) = (-2_451_545, 2_145_031_948);
+const TIMESTAMPS: (i64, i64) = (-211_813_488_000_000_000, 9_223_371_331_199_999_999);
+
+/// `value`, or the infinity on whose side of all finite values it lies.
+fn or_infinite(value: i64, finite: (i64, i64), infinite: (i64, i64)) -> i64 {
+    if value < finite.0 {
+        infinite.0
+    } else if value > finite.1 {
+        infinite.1
+    } else {
+        value
     }
 }
 

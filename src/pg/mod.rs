@@ -7,4 +7,5 @@ pub mod ffi;
 pub mod key;
 pub mod place;
 pub mod query;
+pub mod text;
 pub mod tuple;

@@ -1,4 +1,4 @@
-//! What scans and cost estimates need of PostgreSQL that pgrx does not offer.
+//! What scans, cost estimates and serializable transactions need of PostgreSQL that pgrx does not offer.
 
 // The server's own names and signatures.
 #![allow(non_snake_case, clippy::too_many_arguments)]
@@ -26,6 +26,34 @@ unsafe extern "C-unwind" {
         block: pg_sys::BlockNumber,
         snapshot: pg_sys::Snapshot,
     );
+
+    /// Whoever has read the old page has read the new one, too, to which rows of it were moved.
+    pub fn PredicateLockPageSplit(
+        relation: pg_sys::Relation,
+        old: pg_sys::BlockNumber,
+        new: pg_sys::BlockNumber,
+    );
+
+    /// Whoever has read the old page has read the new one, too, to which all rows of it were moved.
+    pub fn PredicateLockPageCombine(
+        relation: pg_sys::Relation,
+        old: pg_sys::BlockNumber,
+        new: pg_sys::BlockNumber,
+    );
+
+    /// A serializable transaction is about to write to a page: raises an error if it must not, for what others have read.
+    pub fn CheckForSerializableConflictIn(
+        relation: pg_sys::Relation,
+        tid: pg_sys::ItemPointer,
+        block: pg_sys::BlockNumber,
+    );
+}
+
+/// Whether the transaction is serializable, so that what it reads and writes is noted.
+#[inline(always)]
+pub fn is_serializable() -> bool {
+    // SAFETY: a variable of this backend.
+    unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 }
 }
 
 /// Whether a snapshot sees rows as of one moment, so that rows that come and go meanwhile do not matter.

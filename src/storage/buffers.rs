@@ -8,8 +8,8 @@ use learned::store::{Change, Guard, Store};
 use learned::{Error, Result};
 use pgrx::pg_sys;
 
-use crate::pg::ffi;
-use crate::storage::{wal, whereabouts};
+use crate::pg::{ffi, query};
+use crate::storage::{room, wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
 // server's page header as little-endian.
@@ -138,6 +138,7 @@ impl Relation {
                     pg_sys::ReadBufferMode::RBM_NORMAL,
                     self.strategy,
                 );
+                self.reached("extension: new page not locked");
                 pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
                 if shared {
                     pg_sys::UnlockRelationForExtension(self.rel, pg_sys::ExclusiveLock as i32);
@@ -181,6 +182,7 @@ impl Relation {
             if block == pg_sys::InvalidBlockNumber {
                 return Ok(None);
             }
+            self.reached("free page: offered");
             let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
             // SAFETY: the buffer is pinned; without the lock only the pin is given back.
             let write = unsafe {
@@ -207,6 +209,8 @@ impl Store for Relation {
         let buffer = self.pin_where_met(block)?;
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
+            #[cfg(feature = "testing")]
+            crate::testing::let_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
             let read = Read::new(buffer, block);
             whereabouts::remember(self, block, buffer, &read);
@@ -223,6 +227,8 @@ impl Store for Relation {
         let buffer = self.pin_where_met(block)?;
         // SAFETY: the buffer is pinned; the guard takes over pin and lock.
         unsafe {
+            #[cfg(feature = "testing")]
+            crate::testing::let_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
             let write = Write::new(buffer, block);
             whereabouts::remember(self, block, buffer, &write);
@@ -234,6 +240,8 @@ impl Store for Relation {
         let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL)?;
         // SAFETY: the buffer is pinned, once; the guard takes over pin and lock.
         unsafe {
+            #[cfg(feature = "testing")]
+            crate::testing::let_stopped(buffer, true);
             pg_sys::LockBufferForCleanup(buffer);
             Ok(Write::new(buffer, block))
         }
@@ -256,6 +264,13 @@ impl Store for Relation {
         match self.recycle()? {
             Some(write) => Ok(write),
             None => Ok(self.extend()),
+        }
+    }
+
+    fn allocate_spare(&self) -> Result<Option<Write>> {
+        match self.recycle()? {
+            Some(write) => Ok(Some(write)),
+            None => Ok(room::is_ample(self.rel).then(|| self.extend())),
         }
     }
 
@@ -293,6 +308,33 @@ impl Store for Relation {
         // SAFETY: no relation means the horizon that is safe for all of them. VACUUM and whoever
         // inserts have a snapshot.
         moment == 0 || unsafe { pg_sys::GlobalVisCheckRemovableFullXid(std::ptr::null_mut(), next) }
+    }
+
+    #[cfg(feature = "testing")]
+    fn reached(&self, step: &'static str) {
+        crate::testing::stop(step);
+    }
+
+    #[inline(always)]
+    fn inserting(&self, leaf: &Write) -> Result<()> {
+        if query::is_serializable() {
+            // SAFETY: the relation is open. An ERROR lets go of the leaf, which is unchanged.
+            unsafe {
+                let none = std::ptr::null_mut();
+                query::CheckForSerializableConflictIn(self.rel, none, leaf.block());
+            }
+        }
+        Ok(())
+    }
+
+    fn split(&self, left: &Write, right: &Write) {
+        // SAFETY: the relation is open.
+        unsafe { query::PredicateLockPageSplit(self.rel, left.block(), right.block()) };
+    }
+
+    fn merged(&self, left: &Write, right: &Write) {
+        // SAFETY: the relation is open.
+        unsafe { query::PredicateLockPageCombine(self.rel, right.block(), left.block()) };
     }
 
     fn freed(&self, block: Block) {

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod bulk;
+mod room;
 mod wal;
 mod whereabouts;
 

@@ -78,6 +78,16 @@ pub struct Mark<const W: usize> {
     at: usize,
 }
 
+/// Where several cursors with the same ranges and filters, which share the work of one scan, go on. Without
+/// references, so it may be kept in memory that processes share.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared<const W: usize> {
+    current: usize,
+    edge: Entry<W>,
+    trail: Trail,
+    fences: (Entry<W>, Entry<W>),
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Place<const W: usize> {
     Unstarted,
@@ -408,6 +418,31 @@ impl<const W: usize> Cursor<W> {
                 (self.low, self.high) = (edge, edge);
             }
         }
+    }
+
+    /// Where another cursor goes on behind the batch that was just loaded in this direction; None at the end.
+    pub fn share(&self, forward: bool) -> Option<Shared<W>> {
+        self.has_more(forward).then_some(Shared {
+            current: self.current,
+            edge: if forward { self.high } else { self.low },
+            trail: self.trail,
+            fences: self.fences,
+        })
+    }
+
+    /// Goes on where another cursor says; the batch is given up.
+    pub fn go_on(&mut self, from: &Shared<W>, forward: bool) {
+        if let Some(range) = self.ranges.get(from.current) {
+            self.set_range(*range);
+        }
+        self.current = from.current;
+        self.started = true;
+        self.descending = !forward;
+        (self.low, self.high) = (from.edge, from.edge);
+        (self.trail, self.fences) = (from.trail, from.fences);
+        self.batch.clear();
+        self.at = BEFORE;
+        self.serial += 1;
     }
 
     /// The entries that the last [`Self::load`] read, for callers that take whole batches.

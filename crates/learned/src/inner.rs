@@ -52,6 +52,13 @@ impl<'a, const W: usize> Inner<'a, W> {
     /// Items that fit on a page.
     pub const CAPACITY: usize = (SPECIAL - Self::FIRST) / Self::BYTES;
 
+    /// Items that a page is given; few in builds for tests, so that small trees are high.
+    pub const LIMIT: usize = if cfg!(feature = "testing") {
+        4
+    } else {
+        Self::CAPACITY
+    };
+
     /// Looks at `page`, which must be an inner page.
     pub fn open(page: &'a Page, block: Block) -> Result<Self> {
         let level = page::level(page);

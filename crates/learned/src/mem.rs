@@ -48,6 +48,7 @@ struct State {
     /// The moment when last nobody held a page.
     idle_at: u64,
     fail_after: Option<u64>,
+    spare: Option<u64>,
     read_limit: Option<u64>,
     schedule: Option<schedule::Schedule>,
 }
@@ -185,6 +186,11 @@ impl Mem {
     /// Lets `count` more commits through; all later ones are errors, until the next call.
     pub fn fail_after(&self, count: Option<u64>) {
         self.state().fail_after = count;
+    }
+
+    /// Only so many more pages are spare, until the next call; None: as many as asked for.
+    pub fn limit_spare(&self, count: Option<u64>) {
+        self.state().spare = count;
     }
 
     /// Overwrites a page behind everybody's back.
@@ -489,6 +495,18 @@ impl Store for Mem {
             block,
             page: page.unwrap_or_else(|| Arc::new([0; PAGE_SIZE])),
         })
+    }
+
+    fn allocate_spare(&self) -> Result<Option<Self::Write>> {
+        let mut state = self.state();
+        if let Some(left) = &mut state.spare {
+            if *left == 0 {
+                return Ok(None);
+            }
+            *left -= 1;
+        }
+        drop(state);
+        self.allocate().map(Some)
     }
 
     fn commit(&self, changes: &mut [(&mut Self::Write, Change)]) -> Result<()> {

@@ -23,6 +23,7 @@ mod at {
     pub const BYTES: usize = END + 32;
     pub const DESCRIPTOR: usize = END + 40;
     pub const FILL: usize = END + 48;
+    pub const BLOCKS: usize = END + 52;
     pub const END_OF_META: usize = END + 56;
 }
 
@@ -37,6 +38,8 @@ pub struct ModelAt {
     pub pages: u32,
     /// Bytes of the model.
     pub bytes: u64,
+    /// Blocks of the index when the model was trained.
+    pub blocks: Block,
 }
 
 impl ModelAt {
@@ -46,6 +49,7 @@ impl ModelAt {
         first: NO_BLOCK,
         pages: 0,
         bytes: 0,
+        blocks: 0,
     };
 }
 
@@ -93,6 +97,7 @@ impl Meta {
                 first: u32_at(page, at::FIRST),
                 pages: u32_at(page, at::PAGES),
                 bytes: u64_at(page, at::BYTES),
+                blocks: u32_at(page, at::BLOCKS),
             },
             descriptor: u64_at(page, at::DESCRIPTOR).to_le_bytes(),
             fill: fill as u8,
@@ -132,6 +137,7 @@ impl Meta {
         patch.put(at::FIRST, &model.first.to_le_bytes());
         patch.put(at::PAGES, &model.pages.to_le_bytes());
         patch.put(at::BYTES, &model.bytes.to_le_bytes());
+        patch.put(at::BLOCKS, &model.blocks.to_le_bytes());
         patch
     }
 }

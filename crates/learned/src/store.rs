@@ -42,6 +42,12 @@ pub trait Store {
     /// that has passed), locked for changing. Whoever does not commit an image to it leaks it until the next VACUUM.
     fn allocate(&self) -> Result<Self::Write>;
 
+    /// Like [`Store::allocate`], for what can be done without: None where there is no page to
+    /// reuse and too little room to be sure of a new one.
+    fn allocate_spare(&self) -> Result<Option<Self::Write>> {
+        self.allocate().map(Some)
+    }
+
     /// Applies the changes and logs them as one record: after a crash either all of them are
     /// there or none. At most [`MAX_CHANGES`], each on another page; the pages stay locked.
     fn commit(&self, changes: &mut [(&mut Self::Write, Change)]) -> Result<()>;
@@ -59,6 +65,10 @@ pub trait Store {
 
     /// Entries have moved from `left` to the new leaf `right`, which are both still locked.
     fn split(&self, _left: &Self::Write, _right: &Self::Write) {}
+
+    /// A change of several records has got this far. Tests stop or kill a backend here.
+    #[inline(always)]
+    fn reached(&self, _step: &'static str) {}
 
     /// The entries of the leaf `right` have moved to `left`; both are still locked.
     fn merged(&self, _left: &Self::Write, _right: &Self::Write) {}

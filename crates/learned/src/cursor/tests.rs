@@ -1,5 +1,6 @@
 use super::*;
 use crate::mem::Mem;
+use crate::search::{Field, Span};
 use crate::tree::empty_index;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -99,13 +100,13 @@ const NOISE: u64 = 1 << 40;
 fn filter(mut begins: Vec<u64>) -> Condition<1> {
     begins.sort_unstable();
     begins.dedup_by(|next, last| *next <= *last + 20);
-    let span = |k: u64| search::Span {
+    let span = |k: u64| Span {
         first: entry(k, 0),
         last: entry(k + 19, 0),
         sure: true,
     };
     Condition {
-        field: search::Field {
+        field: Field {
             at: 0,
             words: 1,
             ties: false,
@@ -261,7 +262,7 @@ fn searches_by_several_columns() {
         tree.insert(*entry, 90).unwrap();
     }
     let condition = |at: usize, spans: &[(u64, u64)]| Condition {
-        field: search::Field {
+        field: Field {
             at,
             words: 1,
             ties: false,
@@ -269,7 +270,7 @@ fn searches_by_several_columns() {
         spans: spans
             .iter()
             .map(|&(first, last)| {
-                let mut span = search::Span {
+                let mut span = Span {
                     first: Entry::MIN,
                     last: Entry::MIN,
                     sure: true,
@@ -322,6 +323,67 @@ fn searches_by_several_columns() {
                 }
                 assert_eq!(got, want, "{a:?} {b:?} {forward}");
             }
+        }
+    }
+}
+
+/// Cursors that share a scan, taking turns by chance, read together what one alone reads, and each of them in order.
+#[test]
+fn several_cursors_share_a_scan() {
+    let mem = index((0..4000).map(|k| entry(k / 3, k + 1)));
+    let tree = Tree::<_, 1>::new(&mem);
+    let span = |first: u64, last: u64| Span {
+        first: entry(first, 0),
+        last: entry(last, 0),
+        sure: true,
+    };
+    let field = Field {
+        at: 0,
+        words: 1,
+        ties: false,
+    };
+    for spans in [
+        vec![span(0, 5000)],
+        vec![span(700, 701)],
+        vec![span(3, 3), span(5, 900), span(901, 901), span(1200, 1210)],
+        vec![],
+    ] {
+        let condition = Condition {
+            field,
+            spans: spans.into(),
+        };
+        for (forward, seed) in [(true, 1u64), (false, 2), (true, 3)] {
+            let mut alone = Cursor::default();
+            alone.search(std::slice::from_ref(&condition));
+            let expected: Vec<E> =
+                std::iter::from_fn(|| next(&mut alone, &tree, forward)).collect();
+            let mut cursors: Vec<Cursor<1>> = (0..3).map(|_| Cursor::default()).collect();
+            cursors
+                .iter_mut()
+                .for_each(|c| c.search(std::slice::from_ref(&condition)));
+            let (mut shared, mut found) = (None, vec![]);
+            let mut dice = seed;
+            if cursors[0].has_more(forward) {
+                loop {
+                    dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let cursor = &mut cursors[(dice >> 33) as usize % 3];
+                    if let Some(from) = &shared {
+                        cursor.go_on(from, forward);
+                    }
+                    drop(cursor.load(&tree, forward).unwrap());
+                    found.extend(std::iter::from_fn(|| cursor.step(forward)));
+                    shared = cursor.share(forward);
+                    if shared.is_none() {
+                        break;
+                    }
+                }
+            }
+            assert!(
+                found == expected,
+                "{} and {} entries",
+                found.len(),
+                expected.len()
+            );
         }
     }
 }

@@ -146,6 +146,22 @@ pub fn coordinate<const W: usize>(axes: impl Iterator<Item = Axis>, key: &[u64; 
     x
 }
 
+/// The least key with a coordinate of at least `x`, as far as the axes tell: a word outside the observed range becomes the
+/// nearest one inside.
+pub fn key_at<const W: usize>(axes: impl Iterator<Item = Axis>, mut x: u64) -> [u64; W] {
+    if W == 1 {
+        return [x; W];
+    }
+    let mut key = [0; W];
+    for (axis, word) in axes.zip(&mut key) {
+        let steps = x.checked_div(axis.scale).unwrap_or(0);
+        x = x.wrapping_sub(steps.wrapping_mul(axis.scale));
+        let above = steps.saturating_sub(1) << (axis.shift & 63);
+        *word = axis.min.saturating_add(above).min(axis.max);
+    }
+    key
+}
+
 /// Whether no other key has the coordinate of `key`.
 pub fn is_unique<const W: usize>(axes: &[Axis], key: &[u64; W]) -> bool {
     axes.iter()

@@ -23,6 +23,6 @@ mod verify;
 pub mod view;
 
 pub use report::Report;
-pub use train::Training;
+pub use train::{Samples, Training};
 pub use verify::Mismatch;
 pub use view::{Model, Prediction, Segment};

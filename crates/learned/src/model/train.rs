@@ -16,6 +16,57 @@ const TIGHTEST: i64 = UNIT / 32;
 /// Last tolerance tried: with 64 leaves each line covers at least 128 points.
 const LOOSEST: i64 = 64 * UNIT;
 
+/// Leaves that samples are taken from, at least, where there are as many.
+const SAMPLED: usize = 32;
+/// Keys sampled of a leaf, beside the last one.
+const KEYS: usize = 16;
+/// Lines are given up where more than one in so many sampled keys would be sent to another leaf.
+const ASTRAY: usize = 32;
+
+/// Keys of some leaves, taken evenly from however many there will be.
+///
+/// Fences that lie near a line do not make the keys between them do so: where keys come in clusters, half a leaf of
+/// them can lie between line and fence.
+#[derive(Debug, Clone)]
+pub struct Samples<const W: usize> {
+    stride: u32,
+    leaves: usize,
+    keys: Vec<(u32, [u64; W])>,
+}
+
+impl<const W: usize> Default for Samples<W> {
+    fn default() -> Self {
+        Self {
+            stride: 1,
+            leaves: 0,
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl<const W: usize> Samples<W> {
+    /// Whether [`Samples::add`] is of use for the leaf of this ordinal.
+    pub fn wants(&self, ordinal: u32) -> bool {
+        ordinal.is_multiple_of(self.stride)
+    }
+
+    /// Adds some of a leaf's entries, which are in order. Leaves come in order, too.
+    pub fn add(&mut self, ordinal: u32, low: &Entry<W>, entries: &[Entry<W>]) {
+        let step = entries.len().div_ceil(KEYS).max(1);
+        let some = entries.iter().step_by(step).chain(entries.last());
+        // Where the leaf begins amid the entries of a key, a search for that key ends before it.
+        let some = some.filter(|entry| entry.key > low.key || low.tie == 0);
+        self.keys.extend(some.map(|entry| (ordinal, entry.key)));
+        self.leaves += 1;
+        if self.leaves >= 2 * SAMPLED {
+            self.leaves /= 2;
+            self.stride *= 2;
+            let stride = self.stride;
+            self.keys.retain(|(i, _)| i.is_multiple_of(stride));
+        }
+    }
+}
+
 /// The last stage.
 enum Last {
     /// Lines within a tolerance.
@@ -31,12 +82,14 @@ enum Last {
 #[derive(Debug, Clone, Default)]
 pub struct Training<const W: usize> {
     points: Vec<(Entry<W>, Block)>,
+    /// Keys by which lines are judged.
+    pub samples: Samples<W>,
 }
 
 impl<const W: usize> Training<W> {
     /// No leaves yet.
     pub fn new() -> Self {
-        Self { points: Vec::new() }
+        Self::default()
     }
 
     /// Adds the next leaf: its low fence and its block. A leaf out of order is left out of the
@@ -48,6 +101,11 @@ impl<const W: usize> Training<W> {
     /// Number of leaves so far.
     pub fn len(&self) -> usize {
         self.points.len()
+    }
+
+    /// Low fence and block of a leaf.
+    pub fn leaf(&self, ordinal: u32) -> Option<&(Entry<W>, Block)> {
+        self.points.get(ordinal as usize)
     }
 
     /// Whether there are no leaves yet.
@@ -62,7 +120,7 @@ impl<const W: usize> Training<W> {
         // The leftmost fence is minus infinity, not an observation.
         let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
         let (steps, begins) = self.steps(&axes);
-        let last = self.last_stage(&steps, begins);
+        let last = self.last_stage(&steps, begins, &axes);
         let mut report = Report {
             trained_micros: now_micros,
             points: self.points.len() as u64,
@@ -162,18 +220,20 @@ impl<const W: usize> Training<W> {
 
     /// Lines within the least tolerance as long as they are smaller than the leaves' own first
     /// coordinates: four leaves a segment of 32 bytes. Else those coordinates, which are exact and
-    /// 0.1 % of the leaves. Only where many leaves share a coordinate neither will do, and lines
-    /// are made coarser.
-    fn last_stage(&self, steps: &[Step], begins: Vec<u64>) -> Last {
+    /// 0.1 % of the leaves. So are they where lines would lead too many of the sampled keys astray. Only where
+    /// many leaves share a coordinate neither will do, and lines are made coarser.
+    fn last_stage(&self, steps: &[Step], begins: Vec<u64>, axes: &[Axis]) -> Last {
         let limit = 8 + self.points.len() / 4;
-        if let Some(lines) = stages::leaves(steps, TIGHTEST, limit) {
+        if let Some(lines) = stages::leaves(steps, TIGHTEST, limit)
+            && self.astray(&lines, axes) * ASTRAY <= self.samples.keys.len()
+        {
             return Last::Lines(TIGHTEST, lines);
         }
         let below = steps.iter().map(|s| s.hi - s.lo).max().unwrap_or(0);
         if let Some(below) = u8::try_from(below).ok().filter(|&b| u32::from(b) <= WIDEST) {
             return Last::Leaves { begins, below };
         }
-        let mut tolerance = 2 * TIGHTEST;
+        let mut tolerance = TIGHTEST;
         while tolerance < LOOSEST {
             if let Some(lines) = stages::leaves(steps, tolerance, limit) {
                 return Last::Lines(tolerance, lines);
@@ -182,6 +242,17 @@ impl<const W: usize> Training<W> {
         }
         let lines = stages::leaves(steps, LOOSEST, usize::MAX);
         Last::Lines(LOOSEST, lines.unwrap_or_default())
+    }
+
+    /// Sampled keys that these lines send to another leaf.
+    fn astray(&self, lines: &[Piece], axes: &[Axis]) -> usize {
+        let strays = self.samples.keys.iter().filter(|(ordinal, key)| {
+            let x = coordinate::coordinate(axes.iter().copied(), key);
+            let after = lines.partition_point(|(first, _)| *first <= x);
+            let piece = after.checked_sub(1).and_then(|i| lines.get(i));
+            piece.is_some_and(|(first, line)| line.guess(x - first) != *ordinal)
+        });
+        strays.count()
     }
 
     fn serialize(

@@ -202,7 +202,8 @@ impl<'a> Model<'a> {
             let stage = self.stage(i)?;
             let segment = stage.find(x, from, to)?;
             if self.is_exact(i) {
-                return Some((self.exact_line(segment), segment as u32, 0.5));
+                let within = stage.within(x, segment);
+                return Some((self.exact_line(segment), segment as u32, within));
             }
             let line = Line::read(stage.lines.get(segment)?);
             let first = u64::from_le_bytes(*stage.keys.get(segment)?);
@@ -236,6 +237,15 @@ impl<'a> Model<'a> {
         block.first_chunk().map(|b| u32::from_le_bytes(*b))
     }
 
+    /// The leaf with this block, if the model knows it. Looks at all of a directory.
+    pub fn ordinal(&self, block: Block) -> Option<u32> {
+        if self.at(head::DIRECTORY) == 0 {
+            let first = u32_of(self.head, head::FIRST_BLOCK);
+            return block.checked_sub(first).filter(|&i| i < self.leaves());
+        }
+        (0..self.leaves()).find(|&i| self.block(i) == Some(block))
+    }
+
     /// The coordinate of a key: see [`coordinate`](super::coordinate).
     #[inline(always)]
     pub fn coordinate<const W: usize>(&self, key: &[u64; W]) -> u64 {
@@ -244,6 +254,17 @@ impl<'a> Model<'a> {
         }
         let axes = self.bytes.get(self.at(head::AXES)..).unwrap_or_default();
         coordinate::coordinate(axes.as_chunks().0.iter().map(Axis::read), key)
+    }
+
+    /// The key at a coordinate, for inspection; where words outside the range observed in training
+    /// share a coordinate, the one inside. None: the keys have another number of words.
+    pub fn key_at<const W: usize>(&self, x: u64) -> Option<[u64; W]> {
+        if W != self.words() {
+            return None;
+        }
+        let axes = self.bytes.get(self.at(head::AXES)..).unwrap_or_default();
+        let axes = axes.as_chunks().0.iter().map(Axis::read);
+        Some(coordinate::key_at(axes, x))
     }
 
     /// A segment, for inspection; stages count from the root.
@@ -300,6 +321,18 @@ impl Stage<'_> {
         } else {
             self.find_anywhere(x)
         })
+    }
+
+    /// How far (0 to 1) `x` is from the segment's first coordinate to the next one's.
+    #[inline(always)]
+    fn within(&self, x: u64, segment: usize) -> f32 {
+        let first = |i: usize| self.keys.get(i).map(|key| u64::from_le_bytes(*key));
+        match (first(segment), first(segment + 1)) {
+            (Some(from), Some(to)) if from < to => {
+                x.saturating_sub(from) as f32 / (to - from) as f32
+            }
+            _ => 0.5,
+        }
     }
 
     /// Bounds measured in training never lead here; damaged ones do.

@@ -6,7 +6,7 @@ use crate::inner::{self, Frame, Inner, Item};
 use crate::key::Entry;
 use crate::leaf::{Contents, Leaf, Packer};
 use crate::meta::{Meta, ModelAt};
-use crate::model::Training;
+use crate::model::{Samples, Training};
 use crate::page::{self, Block, Kind, META, Page};
 
 /// The first leaf, which stays the leftmost one.
@@ -45,6 +45,7 @@ pub struct Builder<'s, S: Sink, const W: usize> {
     /// The last full leaf, which is written when it is known whether another one follows.
     held: Option<Contents<W>>,
     leaves: Vec<Item<W>>,
+    samples: Samples<W>,
     entries: u64,
     last: Option<Entry<W>>,
 }
@@ -56,10 +57,11 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             sink,
             fill,
             descriptor,
-            inner_limit: Inner::<W>::CAPACITY,
+            inner_limit: Inner::<W>::LIMIT,
             packer: Packer::new(fill),
             held: None,
             leaves: Vec::new(),
+            samples: Samples::default(),
             entries: 0,
             last: None,
         }
@@ -111,6 +113,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             contents.entries().into_iter().try_for_each(&mut *visit)?;
         }
         self.leaves.clear();
+        self.samples = Samples::default();
         self.entries = 0;
         self.last = None;
         Ok(())
@@ -132,6 +135,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         let mut next = FIRST_LEAF + self.leaves.len() as Block;
 
         let mut training = Training::<W>::new();
+        training.samples = std::mem::take(&mut self.samples);
         for (low, block) in &self.leaves {
             training.push(low, *block);
         }
@@ -186,6 +190,10 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         leaf.flags = 0;
         let fault = || Error::corrupted(block, "a built leaf does not fit on its page");
         self.sink.put(block, &*leaf.to_page().ok_or_else(fault)?)?;
+        let ordinal = self.leaves.len() as u32;
+        if self.samples.wants(ordinal) {
+            self.samples.add(ordinal, &leaf.low, &leaf.entries());
+        }
         self.leaves.push((leaf.low, block));
         Ok(())
     }
@@ -236,6 +244,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             first,
             pages,
             bytes: bytes.len() as u64,
+            blocks: *next,
         })
     }
 }

@@ -2,16 +2,29 @@
 
 use std::cmp::Ordering;
 
+use super::counts::bump;
 use super::{RESTARTS, Tree, retry};
 use crate::error::{Error, Result};
 use crate::fences;
 use crate::inner::Inner;
 use crate::key::Entry;
-use crate::page::{self, Block};
+use crate::model::Prediction;
+use crate::page::{self, Block, Page};
 use crate::store::{Guard, Store};
 
 /// Pages read on the word of the model before the search descends.
 const PROBES: u32 = 4;
+
+/// Where a search begins.
+#[derive(Debug, Clone, Copy)]
+struct Guess {
+    /// What the model says.
+    leaf: Prediction,
+    /// The block to look at first.
+    block: Block,
+    /// Where the leaf was met before, not where the model says.
+    recent: bool,
+}
 
 /// What a search is after: the page that covers `entry`, or the last page that begins below it.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +87,7 @@ pub(super) enum Step<const W: usize> {
 
 /// Judges a locked page of level `at`. `begins`: the low fence it must have, after a right link.
 pub(super) fn step<const W: usize>(
-    page: &page::Page,
+    page: &Page,
     block: Block,
     at: u8,
     begins: Option<Entry<W>>,
@@ -116,19 +129,30 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Looks at `hint`, or where the model says, and the right sibling before it searches.
     pub(super) fn find_for_write_near(
         &self,
-        mut hint: Option<Block>,
+        hint: Option<Block>,
         entry: &Entry<W>,
     ) -> Result<S::Write> {
         let target = Target::at(entry);
-        hint = hint.or_else(|| self.expected(&target));
+        let mut guess = match hint {
+            Some(_) => None,
+            None => self.guess(&target),
+        };
+        let mut hint = hint.or(guess.map(|guess| guess.block));
         retry(|| {
             let (start, links) = match hint.take() {
                 Some(block) => (block, 1),
                 None => (self.leaf(&target)?.block(), u32::MAX),
             };
+            self.store.reached("insert: leaf found");
             let Some(mut leaf) = self.lock_from(start, 0, links, &target)? else {
+                guess = None;
                 return Ok(None);
             };
+            if let Some(guess) = guess.take() {
+                let beside = u64::from(leaf.block() != guess.block);
+                bump(&self.counts.links, beside);
+                self.note(&guess, &leaf, leaf.block(), beside)?;
+            }
             if self.complete(&mut leaf)? {
                 return Ok(Some(leaf));
             }
@@ -141,9 +165,21 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
 
     /// The leaf for `target`, under a share lock.
     pub(super) fn leaf(&self, target: &Target<W>) -> Result<S::Read> {
-        if let Some(leaf) = self.probe(target)? {
+        let Some(guess) = self.guess(target) else {
+            return self.descend(target);
+        };
+        if let Some(leaf) = self.probe(&guess, target)? {
             return Ok(leaf);
         }
+        bump(&self.counts.missed, 1);
+        let leaf = self.descend(target)?;
+        self.learn(&guess, &leaf, leaf.block())?;
+        Ok(leaf)
+    }
+
+    /// The leaf for `target`, under a share lock, found from the root.
+    fn descend(&self, target: &Target<W>) -> Result<S::Read> {
+        bump(&self.counts.descents, 1);
         if let Some((block, level)) = self.root.get() {
             match self.walk(block, level, target, 0)? {
                 Some(leaf) => return Ok(leaf),
@@ -219,51 +255,97 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
     }
 
-    /// The block where the model says that the leaf for `target` is.
-    fn expected(&self, target: &Target<W>) -> Option<Block> {
+    /// The leaf and the block where the model expects a key.
+    #[inline(always)]
+    pub fn predict(&self, key: &[u64; W]) -> Option<(Prediction, Block)> {
         let model = self.model.as_ref()?;
-        let guess = model.predict::<W>(&target.entry.key)?;
-        let block = model.block(guess.ordinal)?;
-        self.predicted.set(self.predicted.get() + 1);
-        self.store.prefetch(block, guess.within);
-        Some(block)
+        let guess = model.predict::<W>(key)?;
+        Some((guess, model.block(guess.ordinal)?))
     }
 
-    /// The leaf for `target` where the model says it is, or near there.
-    fn probe(&self, target: &Target<W>) -> Result<Option<S::Read>> {
+    /// Where the search for `target` begins: where the model says, or where the leaf was met that
+    /// the model does not know.
+    #[inline(always)]
+    fn guess(&self, target: &Target<W>) -> Option<Guess> {
+        let (leaf, mut block) = self.predict(&target.entry.key)?;
+        let recent = self
+            .recent
+            .and_then(|recent| recent.find(leaf.ordinal, target));
+        if let Some(recent) = recent {
+            block = recent;
+        }
+        self.store.prefetch(block, leaf.within);
+        Some(Guess {
+            leaf,
+            block,
+            recent: recent.is_some(),
+        })
+    }
+
+    /// The leaf for `target` where it was guessed to be, or near there.
+    fn probe(&self, guess: &Guess, target: &Target<W>) -> Result<Option<S::Read>> {
         let Some(model) = &self.model else {
             return Ok(None);
         };
-        let Some(guess) = model.predict::<W>(&target.entry.key) else {
-            return Ok(None);
-        };
-        self.predicted.set(self.predicted.get() + 1);
         let last = model.leaves().saturating_sub(1);
-        let mut ordinal = guess.ordinal.min(last);
+        let mut ordinal = guess.leaf.ordinal;
         // The bounds are those of the first leaf with a key. The entry just below such a leaf's
         // first one lies in the leaf before it.
-        let lowest = ordinal.saturating_sub(guess.below.saturating_add(1));
-        let mut next = model.block(ordinal);
-        if let Some(block) = next {
-            self.store.prefetch(block, guess.within);
-        }
+        let lowest = ordinal.saturating_sub(guess.leaf.below.saturating_add(1));
+        let mut recent = guess.recent;
+        let mut next = Some(guess.block);
         let mut begins = None;
-        for _ in 0..PROBES {
+        for beside in 0..PROBES {
             let Some(block) = next else { break };
             let leaf = self.read(block)?;
             match step(&leaf, block, 0, begins, target)? {
-                Step::Here => return Ok(Some(leaf)),
+                Step::Here => {
+                    self.note(guess, &leaf, block, beside.into())?;
+                    return Ok(Some(leaf));
+                }
                 // Leaves have been added at the end, and nothing tells how many.
-                Step::Right(..) if ordinal == last && begins.is_none() => break,
+                Step::Right(..) if ordinal == last && begins.is_none() && !recent => break,
                 Step::Right(right, fence) => (next, begins) = (Some(right), Some(fence)),
+                // It is not where it was met: what does the model say?
+                Step::Left | Step::Astray if recent => next = model.block(ordinal),
                 Step::Left if begins.is_none() && ordinal > lowest => {
                     ordinal -= 1;
                     next = model.block(ordinal);
                 }
                 Step::Left | Step::Astray => break,
             }
+            recent = false;
+            bump(&self.counts.links, 1);
         }
-        self.missed.set(self.missed.get() + 1);
         Ok(None)
+    }
+
+    /// Counts a search whose leaf was found after looking at so many others.
+    #[inline(always)]
+    fn note(&self, guess: &Guess, leaf: &Page, block: Block, beside: u64) -> Result<()> {
+        if beside == 0 {
+            bump(&self.counts.straight, 1);
+            return Ok(());
+        }
+        bump(&self.counts.strayed, 1);
+        self.learn(guess, leaf, block)
+    }
+
+    /// Remembers a leaf that was not where it was guessed to be, unless the model knows it: then the guess was
+    /// within its error.
+    #[cold]
+    fn learn(&self, guess: &Guess, leaf: &Page, block: Block) -> Result<()> {
+        let (Some(recent), Some(model)) = (self.recent, &self.model) else {
+            return Ok(());
+        };
+        let ordinal = guess.leaf.ordinal;
+        let near = ordinal.saturating_sub(PROBES)..=ordinal.saturating_add(PROBES);
+        if near.into_iter().any(|i| model.block(i) == Some(block)) {
+            return Ok(());
+        }
+        if let Some((low, high)) = fences::of::<W>(leaf, block, 0)? {
+            recent.learn(ordinal, block, low, high);
+        }
+        Ok(())
     }
 }

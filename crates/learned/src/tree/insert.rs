@@ -47,8 +47,20 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Adds an entry to the leaf that covers it, as [`Tree::find_for_write`] returned it. No other
     /// page of the tree may be locked.
     pub fn insert_into(&self, leaf: S::Write, entry: Entry<W>, fill: u8) -> Result<Inserted> {
+        match self.insert_once(leaf, entry, fill)? {
+            Some(inserted) => Ok(inserted),
+            None => self.insert(entry, fill),
+        }
+    }
+
+    /// The same, but where the leaf has to be halved first it is let go of without the entry: None.
+    pub(super) fn insert_once(
+        &self,
+        mut leaf: S::Write,
+        entry: Entry<W>,
+        fill: u8,
+    ) -> Result<Option<Inserted>> {
         let block = leaf.block();
-        let mut leaf = leaf;
         self.store.inserting(&leaf)?;
         let view = Leaf::<W>::open(&leaf, block)?;
         let (change, how) = match view.add(&entry, fill)? {
@@ -59,16 +71,22 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 let right = self.split_leaf(&mut leaf, *halves)?;
                 self.complete_or_retry(leaf)?;
                 let how = How::Split(right);
-                return Ok(Inserted { block, how });
+                return Ok(Some(Inserted { block, how }));
             }
             Added::Halved(halves) => {
                 self.split_leaf(&mut leaf, *halves)?;
                 self.complete_or_retry(leaf)?;
-                return self.insert(entry, fill);
+                return Ok(None);
             }
         };
+        if how == How::Merged {
+            self.store.reached("merge of the log: leaf locked");
+        }
         self.store.commit(&mut [(&mut leaf, change)])?;
-        Ok(Inserted { block, how })
+        if how == How::Merged {
+            self.store.reached("merge of the log: logged");
+        }
+        Ok(Some(Inserted { block, how }))
     }
 
     /// Adds the downlink that a fresh split lacks. The entry is in already: where the level above

@@ -8,14 +8,17 @@
 //! - Every record leaves a tree in which each key reaches its leaf by downlinks and right links.
 
 mod build;
+mod counts;
 mod delete;
 mod descend;
 mod insert;
 mod merge;
+mod recent;
 mod scan;
 mod split;
 mod stale;
 mod train;
+mod unique;
 mod vacuum;
 mod verify;
 
@@ -25,8 +28,11 @@ mod tests;
 use std::cell::{Cell, RefCell};
 
 pub use build::{Builder, Built, Sink, empty_index};
+pub use counts::Counts;
 pub use insert::{How, Inserted};
-pub use train::{Swept, load_pages};
+pub use recent::Recent;
+pub use train::{Swept, has_grown, load_pages};
+pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
 pub use verify::Report;
 
@@ -47,10 +53,9 @@ pub struct Tree<'s, S: Store, const W: usize> {
     /// The root and its level as last seen: a hint.
     root: Cell<Option<(Block, u8)>>,
     model: Option<Model<'s>>,
-    /// Searches in which the model had something to say.
-    pub predicted: Cell<u64>,
-    /// Those of them that had to descend from the root all the same.
-    pub missed: Cell<u64>,
+    recent: Option<&'s Recent<W>>,
+    /// What the searches met.
+    pub counts: Counts,
     inner_limit: usize,
     /// Pages held while others are sought above them. A damaged link may lead back to one of
     /// them, and a page lock is not to be had twice.
@@ -64,9 +69,9 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             store,
             root: Cell::new(None),
             model: None,
-            predicted: Cell::new(0),
-            missed: Cell::new(0),
-            inner_limit: Inner::<W>::CAPACITY,
+            recent: None,
+            counts: Counts::default(),
+            inner_limit: Inner::<W>::LIMIT,
             held: RefCell::new(Vec::new()),
         }
     }
@@ -80,11 +85,24 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
         }
     }
 
+    /// Searches also ask `recent`, which belongs to this model, and add to it what they find elsewhere than
+    /// predicted.
+    #[must_use]
+    pub fn with_recent(mut self, recent: &'s Recent<W>) -> Self {
+        self.recent = Some(recent);
+        self
+    }
+
     /// Inner pages take no more than `limit` (at least 3) items, so that small trees are high.
     #[must_use]
     pub fn with_inner_limit(mut self, limit: usize) -> Self {
         self.inner_limit = limit.max(3);
         self
+    }
+
+    /// The model that searches ask.
+    pub fn model(&self) -> Option<&Model<'s>> {
+        self.model.as_ref()
     }
 
     /// The root and its level, if a search has seen it: a hint to keep.

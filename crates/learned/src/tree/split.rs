@@ -43,11 +43,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             half.to_page().ok_or_else(fault)
         };
         let (left, right) = (image(&left)?, image(&right)?);
+        self.store.reached("split: new page locked");
         self.store.commit(&mut [
             (leaf, Change::Image(left)),
             (&mut fresh, Change::Image(right)),
         ])?;
         self.store.split(leaf, &fresh);
+        self.store.reached("split: logged");
         Ok(new)
     }
 
@@ -80,6 +82,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
 
     /// Completes the root's split if it is marked. Called without any lock held.
     pub(super) fn complete_root(&self) -> Result<()> {
+        self.store.reached("level missing: nothing locked");
         let meta = self.meta()?;
         let mut root = self.store.write(meta.root)?;
         if fences::of::<W>(&root, meta.root, meta.level)?.is_some() {
@@ -106,11 +109,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let block = root.block();
         let mut meta = self.store.write(META)?;
         let clear = Change::Patch(completed(old));
+        self.store.reached("new root: all locked");
         self.store.commit(&mut [
             (old, clear),
             (&mut root, Change::Image(inner::build(&frame, &items))),
             (&mut meta, Change::Patch(Meta::with_root(block, level))),
         ])?;
+        self.store.reached("new root: logged");
         self.root.set(Some((block, level)));
         Ok(Attempt::Done)
     }
@@ -149,19 +154,23 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             }
             None => {}
         }
+        self.store.reached("downlink: parent locked");
         if let Some(change) = view.insert(separator, right, self.inner_limit)? {
             self.store
                 .commit(&mut [(child, clear), (&mut parent, change)])?;
+            self.store.reached("downlink: logged");
             return Ok(Some(Attempt::Done));
         }
         let mut fresh = self.store.allocate()?;
         let (left_page, right_page) = view.split(separator, right, fresh.block())?;
+        self.store.reached("inner split: new page locked");
         self.store.commit(&mut [
             (child, clear),
             (&mut parent, Change::Image(left_page)),
             (&mut fresh, Change::Image(right_page)),
         ])?;
         drop(fresh);
+        self.store.reached("inner split: logged");
         Ok(Some(if self.complete(&mut parent)? {
             Attempt::Done
         } else {

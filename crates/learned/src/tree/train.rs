@@ -23,6 +23,22 @@ mod at {
     pub const PAYLOAD: usize = END + 16;
 }
 
+/// Where a model's pages come from; None: there is no room for one.
+type Allocate<'a, S> = dyn Fn() -> Result<Option<<S as Store>::Write>> + 'a;
+
+/// A model is out of date for writers when the index has grown by one in so many pages: then all trainings
+/// together look at each leaf about 64 times, and write some 800 bytes of models for it.
+const GROWTH: u32 = 64;
+/// But not before it has grown by so many.
+const LEAST_GROWTH: u32 = 8;
+
+/// Whether an index has grown so much that the writer who notices trains a new model: after `splits` splits of
+/// its own, or when all writers have brought it from as many blocks as `model` saw to `blocks`.
+pub fn has_grown(model: &ModelAt, splits: u32, blocks: Block) -> bool {
+    let enough = (model.blocks / GROWTH).max(LEAST_GROWTH);
+    splits >= enough || blocks.saturating_sub(model.blocks) >= enough
+}
+
 /// Bytes of a model that one page takes.
 pub(super) const PAYLOAD: usize = SPECIAL - at::PAYLOAD;
 
@@ -104,7 +120,12 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// The model's bytes for [`Tree::with_model`]; None without a (sound) model. All blocks that
     /// the model names exist.
     pub fn load_model(&self) -> Result<Option<Vec<u8>>> {
-        let Some((bytes, _)) = load_pages(self.store, &self.meta()?.model)? else {
+        self.load_model_at(&self.meta()?.model)
+    }
+
+    /// Like [`Tree::load_model`], where the meta page said that the model is.
+    pub fn load_model_at(&self, place: &ModelAt) -> Result<Option<Vec<u8>>> {
+        let Some((bytes, _)) = load_pages(self.store, place)? else {
             return Ok(None);
         };
         let end = self.store.blocks()?;
@@ -151,19 +172,34 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 
     /// Trains a model on the leaves as they are and puts it in the place of the one before. One
-    /// backend at a time: the caller holds a lock for it (which readers do not take).
+    /// backend at a time: the caller holds a lock for it (which readers and writers do not take).
     pub fn retrain(&self, now_micros: i64) -> Result<()> {
+        let allocate = || self.store.allocate().map(Some);
+        self.train(now_micros, &allocate).map(|_| ())
+    }
+
+    /// Like [`Tree::retrain`], but gives up, with `false`, where there are no pages to spare.
+    pub fn retrain_in_passing(&self, now_micros: i64) -> Result<bool> {
+        self.train(now_micros, &|| self.store.allocate_spare())
+    }
+
+    fn train(&self, now_micros: i64, allocate: &Allocate<'_, S>) -> Result<bool> {
         let old = self.meta()?.model;
         let generation = old.generation.wrapping_add(1);
         let mut training = Training::<W>::new();
         self.downlinks(&mut |low, block| training.push(low, block))?;
+        self.sample(&mut training)?;
         let bytes = training.finish(generation, now_micros);
-        let (first, pages) = self.write_model(&bytes, generation)?;
+        let Some((first, pages)) = self.write_model(&bytes, generation, allocate)? else {
+            return Ok(false);
+        };
+        self.store.reached("retrain: model written");
         let new = ModelAt {
             generation,
             first: first.unwrap_or(NO_BLOCK),
             pages,
             bytes: bytes.len() as u64,
+            blocks: self.store.blocks()?,
         };
         let mut meta = self.store.write(META)?;
         let now = Meta::open::<W>(&meta)?.model;
@@ -173,12 +209,27 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.commit(&mut [(&mut meta, change)])?;
         }
         drop(meta);
+        self.store.reached("retrain: switched");
         if let Some((_, blocks)) = load_pages(self.store, unwanted)? {
-            for block in blocks {
-                self.store.interrupt();
-                self.free_model_page(block, |page| {
-                    u64_at(page, at::GENERATION) == unwanted.generation
-                })?;
+            self.free_model_pages(&blocks, unwanted.generation)?;
+        }
+        Ok(true)
+    }
+
+    /// Looks into some leaves. Those that have changed their fences meanwhile tell nothing.
+    fn sample(&self, training: &mut Training<W>) -> Result<()> {
+        for ordinal in (0..).take(training.len()) {
+            if !training.samples.wants(ordinal) {
+                continue;
+            }
+            self.store.interrupt();
+            let Some(&(low, block)) = training.leaf(ordinal) else {
+                break;
+            };
+            let page = self.store.read(block)?;
+            if crate::fences::of::<W>(&page, block, 0)?.map(|fences| fences.0) == Some(low) {
+                let entries = Leaf::<W>::open(&page, block)?.contents()?.entries();
+                training.samples.add(ordinal, &low, &entries);
             }
         }
         Ok(())
@@ -222,23 +273,37 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(swept)
     }
 
-    /// Writes the pages last to first, so that each knows the next one's block.
+    /// Writes the pages last to first, so that each knows the next one's block. None: there was no
+    /// page for one of them, and those before it are free again.
     pub(super) fn write_model(
         &self,
         bytes: &[u8],
         generation: u64,
-    ) -> Result<(Option<Block>, u32)> {
+        allocate: &Allocate<'_, S>,
+    ) -> Result<Option<(Option<Block>, u32)>> {
         let parts: Vec<_> = bytes.chunks(PAYLOAD).collect();
-        let mut next = None;
+        let mut written: Vec<Block> = Vec::new();
         for (sequence, part) in parts.iter().enumerate().rev() {
             self.store.interrupt();
-            let mut fresh = self.store.allocate()?;
+            let Some(mut fresh) = allocate()? else {
+                self.free_model_pages(&written, generation)?;
+                return Ok(None);
+            };
+            let next = written.last().copied();
             let image = model_page(W, generation, sequence as u32, part, next);
             self.store
                 .commit(&mut [(&mut fresh, Change::Image(image))])?;
-            next = Some(fresh.block());
+            written.push(fresh.block());
         }
-        Ok((next, parts.len() as u32))
+        Ok(Some((written.last().copied(), parts.len() as u32)))
+    }
+
+    fn free_model_pages(&self, blocks: &[Block], generation: u64) -> Result<()> {
+        for &block in blocks {
+            self.store.interrupt();
+            self.free_model_page(block, |page| u64_at(page, at::GENERATION) == generation)?;
+        }
+        Ok(())
     }
 
     /// Stamps a model page free if it still is one that `unwanted` says may go.

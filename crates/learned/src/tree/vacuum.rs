@@ -52,6 +52,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             };
             done.live += live as u64;
             drop(leaf);
+            self.store.reached("vacuum: between leaves");
             self.store.interrupt();
             left = Some(match left {
                 Some((neighbour, before))

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::model::coordinate::{AXIS, Axis, axes, coordinate, is_unique};
+use crate::model::coordinate::{AXIS, Axis, axes, coordinate, is_unique, key_at};
 
 fn word() -> impl Strategy<Value = u64> {
     prop_oneof![
@@ -14,10 +14,19 @@ fn word() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// A key comes back from its coordinate where it shares it with no other one.
+fn invertible<const W: usize>(axes: &[Axis], keys: &[[u64; W]]) {
+    for key in keys.iter().filter(|key| is_unique(axes, key)) {
+        let x = coordinate(axes.iter().copied(), key);
+        assert_eq!(key_at(axes.iter().copied(), x), *key, "{x:x} {axes:?}");
+    }
+}
+
 fn monotone<const W: usize>(observed: &[[u64; W]], mut keys: Vec<[u64; W]>) {
     let axes = axes(observed.iter());
     keys.extend(observed);
     keys.sort_unstable();
+    invertible(&axes, &keys);
     let x = |k| coordinate(axes.iter().copied(), k);
     for pair in keys.windows(2) {
         let [a, b] = pair else { continue };
@@ -58,6 +67,8 @@ proptest! {
 fn small_ranges_are_distinguished() {
     let keys = [[1 << 40, 5, 77], [(1 << 40) + 1000, 9, 1 << 50]];
     let axes = axes(keys.iter());
+    invertible(&axes, &keys);
+    invertible(&axes, &[[(1 << 40) + 3, 7, 12345]]);
     assert!(is_unique(&axes, &[(1 << 40) + 3, 7, 12345]));
     assert!(!is_unique(&axes, &[(1 << 40) + 3, 4, 12345]));
     let x = |k: [u64; 3]| coordinate(axes.iter().copied(), &k);

@@ -2,29 +2,29 @@ use super::*;
 use crate::store::Store;
 
 /// What the sets before and after a piece of work were, and where its records end.
-struct Done {
+struct Done<const W: usize> {
     end: usize,
-    added: Option<Entry<WORDS>>,
-    removed: Vec<Entry<WORDS>>,
+    added: Option<Entry<W>>,
+    removed: Vec<Entry<W>>,
 }
 
 /// Random work; returns the store and what was done.
-fn work(seed: u64, steps: u64) -> (Mem, Vec<Done>) {
+fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Done<W>>) {
     let pattern = pattern_of(seed);
-    println!("seed {seed}, {pattern:?}");
+    println!("seed {seed}, {pattern:?}, {W} words, {steps} steps");
     let mut rng = Rng::new(seed);
-    let mem = empty::<WORDS>();
+    let mem = empty::<W>();
     let mut now = Set::new();
     let mut done = Vec::new();
     for i in 0..steps {
-        let tree = tree::<WORDS>(&mem, None);
+        let tree = tree::<W>(&mem, None);
         let (mut added, mut removed) = (None, Vec::new());
         match rng.below(100) {
             0 => {
                 let modulus = 2 + rng.below(9);
                 let dead = |tie: u64| tie.is_multiple_of(modulus);
                 tree.vacuum(&mut |tie| dead(tie), true).unwrap();
-                removed.extend(now.iter().filter(|e: &&Entry<WORDS>| dead(e.tie)));
+                removed.extend(now.iter().filter(|e: &&Entry<W>| dead(e.tie)));
                 now.retain(|e| !dead(e.tie));
             }
             1 => tree.retrain(0).unwrap(),
@@ -45,54 +45,98 @@ fn work(seed: u64, steps: u64) -> (Mem, Vec<Done>) {
     (mem, done)
 }
 
-/// Crashes after every record, replays, and checks that exactly the finished work is there, and of
-/// the one unfinished piece any part.
-#[test]
-fn every_record_leaves_a_sound_tree() {
-    let (mut incomplete, mut stale) = (0, 0);
-    for seed in seeds(0, 5) {
-        let (mem, done) = work(seed, 700);
-        let mut rng = Rng::new(seed);
-        let mut pages = mem.base();
-        let mut done = done.into_iter().peekable();
-        let mut certain = Set::<WORDS>::new();
-        for (n, record) in mem.log().iter().enumerate() {
-            record.redo(&mut pages);
-            while let Some(next) = done.next_if(|next| next.end <= n + 1) {
-                certain.extend(next.added);
-                next.removed.iter().for_each(|e| assert!(certain.remove(e)));
-            }
-            let unfinished = done.peek();
-            // Pages that the index was extended by come back as zeroes.
-            let mut pages = pages.clone();
-            let zeroes = rng.below(3) as usize;
-            pages.resize(pages.len() + zeroes, std::sync::Arc::new([0; 8192]));
-            let after = Mem::new(pages);
+/// What the states after crashes had to be mended.
+#[derive(Default)]
+pub(super) struct Mended {
+    pub states: u64,
+    pub incomplete: u64,
+    pub stale: u64,
+}
 
-            let mut found = Set::new();
-            let tree = tree::<WORDS>(&after, None);
-            let report = tree.verify(&mut |e| assert!(found.insert(*e))).unwrap();
-            incomplete += report.incomplete;
-            stale += report.stale_model_pages;
-            for entry in certain.difference(&found) {
-                let going = unfinished.is_some_and(|work| work.removed.contains(entry));
-                assert!(going, "a committed entry is missing after record {n}");
-            }
-            for entry in found.difference(&certain) {
-                let coming = unfinished.is_some_and(|work| work.added == Some(*entry));
-                assert!(coming, "an entry has come back after record {n}");
-            }
-            if report.incomplete > 0 || rng.chance(10) {
-                go_on(&after, found, pattern_of(seed), &mut rng);
-            }
+/// Crashes after every record of some work, replays, and checks that exactly the finished work is
+/// there, and of the one unfinished piece any part.
+fn survive<const W: usize>(seed: u64, steps: u64, mended: &mut Mended) {
+    let (mem, done) = work::<W>(seed, steps);
+    let mut rng = Rng::new(seed);
+    let mut pages = mem.base();
+    let mut done = done.into_iter().peekable();
+    let mut certain = Set::<W>::new();
+    for (n, record) in mem.log().iter().enumerate() {
+        record.redo(&mut pages);
+        while let Some(next) = done.next_if(|next| next.end <= n + 1) {
+            certain.extend(next.added);
+            next.removed.iter().for_each(|e| assert!(certain.remove(e)));
+        }
+        let unfinished = done.peek();
+        // Pages that the index was extended by come back as zeroes.
+        let mut pages = pages.clone();
+        let zeroes = rng.below(3) as usize;
+        pages.resize(pages.len() + zeroes, std::sync::Arc::new([0; 8192]));
+        let after = Mem::new(pages);
+
+        let mut found = Set::new();
+        let tree = tree::<W>(&after, None);
+        let report = tree.verify(&mut |e| assert!(found.insert(*e))).unwrap();
+        mended.states += 1;
+        mended.incomplete += report.incomplete;
+        mended.stale += report.stale_model_pages;
+        for entry in certain.difference(&found) {
+            let going = unfinished.is_some_and(|work| work.removed.contains(entry));
+            assert!(going, "a committed entry is missing after record {n}");
+        }
+        for entry in found.difference(&certain) {
+            let coming = unfinished.is_some_and(|work| work.added == Some(*entry));
+            assert!(coming, "an entry has come back after record {n}");
+        }
+        if report.incomplete > 0 || rng.chance(10) {
+            go_on(&after, found, pattern_of(seed), &mut rng);
         }
     }
-    assert!(incomplete > 0 && stale > 0, "nothing of interest was hit");
+}
+
+#[test]
+fn every_record_leaves_a_sound_tree() {
+    let mut mended = Mended::default();
+    for seed in seeds(0, 5) {
+        survive::<WORDS>(seed, 700, &mut mended);
+        survive::<2>(seed, 700, &mut mended);
+        survive::<1>(seed, 1200, &mut mended);
+    }
+    let hit = mended.incomplete > 0 && mended.stale > 0;
+    assert!(hit, "nothing of interest was hit");
+}
+
+/// The same at length, and interleavings: OMENDB_STEPS pieces of work in all (two million),
+/// from seed OMENDB_SEED (0) on.
+#[test]
+#[ignore = "long"]
+fn millions_of_steps_survive_crashes() {
+    let set = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let (wanted, mut seed) = (set("OMENDB_STEPS"), set("OMENDB_SEED").unwrap_or(0));
+    let (wanted, first) = (wanted.unwrap_or(2_000_000), seed);
+    let (mut steps, mut mended) = (0, Mended::default());
+    while steps < wanted {
+        let length = 300 + Rng::new(seed).below(1500);
+        match seed % 6 {
+            0 => survive::<1>(seed, length, &mut mended),
+            1 => survive::<2>(seed, length, &mut mended),
+            2 => survive::<WORDS>(seed, length, &mut mended),
+            _ => concurrent::survive(seed, length / 3, &mut mended),
+        }
+        steps += length;
+        seed += 1;
+    }
+    println!(
+        "{steps} steps of seeds {first} to {}; {} states after crashes, {} splits to complete in them",
+        seed - 1,
+        mended.states,
+        mended.incomplete
+    );
 }
 
 /// Further work on a crashed index, which must end without anything left to mend.
-pub(super) fn go_on(mem: &Mem, mut found: Set<WORDS>, pattern: Pattern, rng: &mut Rng) {
-    let tree = tree::<WORDS>(mem, None);
+pub(super) fn go_on<const W: usize>(mem: &Mem, mut found: Set<W>, pattern: Pattern, rng: &mut Rng) {
+    let tree = tree::<W>(mem, None);
     for i in 10_000..10_030 {
         let new = pattern.entry(i, rng);
         if found.insert(new) {

@@ -21,7 +21,10 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
         match rng.below(150) {
             0 => drop(tree.vacuum(&mut |tie| tie % 5 == 0, true).unwrap()),
             1 => tree.retrain(0).unwrap(),
-            2 => drop(tree.write_model(&[7; 9000], rng.next()).unwrap()),
+            2 => {
+                let allocate = || mem.allocate().map(Some);
+                tree.write_model(&[7; 9000], rng.next(), &allocate).unwrap();
+            }
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ mod positions;
 mod rules;
 mod simulate;
 mod touched;
+mod unique;
 
 use std::collections::BTreeSet;
 
@@ -129,8 +130,12 @@ fn empty<const W: usize>() -> Mem {
 }
 
 fn build<const W: usize>(entries: &Set<W>) -> Mem {
+    build_filled(entries, FILL)
+}
+
+fn build_filled<const W: usize>(entries: &Set<W>, fill: u8) -> Mem {
     let mut pages = Pages::default();
-    let mut builder = Builder::new(&mut pages, FILL, *b"test key").with_inner_limit(FANOUT);
+    let mut builder = Builder::new(&mut pages, fill, *b"test key").with_inner_limit(FANOUT);
     for entry in entries {
         builder.push(*entry).unwrap();
     }

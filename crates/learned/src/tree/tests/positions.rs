@@ -81,7 +81,7 @@ fn stale_hints_find_everything() {
         let view = Leaf::<WORDS>::open(&below, below.block()).unwrap();
         assert!(view.low() < *entry && *entry <= view.high());
     }
-    assert!(stale.missed.get() > 0);
+    assert!(stale.counts.missed.get() > 0);
     let all: Vec<_> = set.iter().copied().collect();
     assert!(forward(&stale, &Entry::MIN, &Entry::MAX, &mut rng) == all);
     let all: Vec<_> = all.into_iter().rev().collect();

@@ -202,7 +202,10 @@ fn the_model_saves_the_descent() {
     for entry in &set {
         assert!(tree.contains(entry).unwrap());
     }
-    assert_eq!((tree.predicted.get(), tree.missed.get()), (3000, 0));
+    assert_eq!(
+        (tree.counts.predicted(), tree.counts.descents.get()),
+        (3000, 0)
+    );
     let before = mem.reads();
     assert!(tree.contains(&entry(1500, 1500)).unwrap());
     assert!(mem.reads() - before <= 2);
@@ -210,6 +213,7 @@ fn the_model_saves_the_descent() {
 
 #[test]
 fn pages_of_another_model_are_not_mixed_in() {
+    use crate::store::Store;
     use crate::tree::load_pages;
     let set: Set<WORDS> = (0..4000).map(|i| entry(i, i)).collect();
     let mem = build(&set);
@@ -222,12 +226,14 @@ fn pages_of_another_model_are_not_mixed_in() {
         assert!(tree.load_model().unwrap().is_some());
     }
     let bytes: Vec<u8> = (0..30_000u32).map(|i| (i % 251) as u8).collect();
-    let (first, pages) = tree.write_model(&bytes, 77).unwrap();
+    let allocate = || mem.allocate().map(Some);
+    let (first, pages) = tree.write_model(&bytes, 77, &allocate).unwrap().unwrap();
     let place = crate::meta::ModelAt {
         generation: 77,
         first: first.unwrap(),
         pages,
         bytes: bytes.len() as u64,
+        blocks: 0,
     };
     let (loaded, blocks) = load_pages(&mem, &place).unwrap().unwrap();
     assert!(loaded == bytes && blocks.len() == 4);
@@ -257,7 +263,7 @@ fn pages_of_another_model_are_not_mixed_in() {
     // Nothing refers to them, as after a crash: they are swept, and used again.
     assert_eq!(tree.sweep(&mut |_| ()).unwrap().stale, 4);
     assert!(load_pages(&mem, &place).unwrap().is_none());
-    let (_, again) = tree.write_model(&bytes, 78).unwrap();
+    let (_, again) = tree.write_model(&bytes, 78, &allocate).unwrap().unwrap();
     assert_eq!(again, 4);
     assert!(load_pages(&mem, &place).unwrap().is_none());
 }

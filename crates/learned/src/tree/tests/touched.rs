@@ -1,14 +1,37 @@
-//! Pages touched by a search for a random row's key, by distribution of the keys.
+//! Pages touched by a search for a random row's key, by distribution of the keys and by what became
+//! of the index since it was built.
 
 use super::*;
+use crate::store::Store;
+use crate::tree::{How, Recent, has_grown};
 
 const ROWS: u64 = 200_000;
 const SEARCHES: u64 = 4000;
 
-/// Keys in order, as many as asked for or nearly.
-fn keys(name: &str, rng: &mut Rng) -> Vec<u64> {
+const NAMES: [&str; 16] = [
+    "sequential",
+    "uniform",
+    "one key in 90 %",
+    "all equal",
+    "two clusters",
+    "exponential gaps",
+    "powers of two",
+    "alternating extremes",
+    "both ends",
+    "outliers",
+    "heavy tail",
+    "bursts",
+    "z-order",
+    "timestamps",
+    "tenants",
+    "zipf",
+];
+
+/// Keys in the order of their rows, as many as asked for.
+fn keys(name: &str, rows: u64, rng: &mut Rng) -> Vec<u64> {
     let middle = 1u64 << 63;
-    let mut keys: Vec<u64> = (0..ROWS)
+    let mut now = middle;
+    (0..rows)
         .map(|i| match name {
             "sequential" => middle + i,
             "uniform" => rng.next(),
@@ -20,13 +43,40 @@ fn keys(name: &str, rng: &mut Rng) -> Vec<u64> {
             "powers of two" => 1u64 << rng.below(64),
             "alternating extremes" if i % 2 == 0 => 1 + i,
             "alternating extremes" => u64::MAX - 1 - i,
+            "both ends" => rng.below(1000).wrapping_sub(500),
             "outliers" if rng.below(10_000) == 0 => u64::MAX - rng.below(1 << 50),
             "outliers" => middle + rng.below(1 << 20) * rng.below(1 << 20) / (1 << 20),
-            _ => middle + ((i / 100) << 20) + i % 100,
+            // Few ids have most of the rows, and some are far from all others.
+            "heavy tail" => {
+                let id = (1u64 << 40) / (1 + rng.below(1 << 40));
+                middle + if rng.below(1000) == 0 { id << 20 } else { id }
+            }
+            "bursts" => middle + ((i / 100) << 20) + i % 100,
+            // Places in clusters, as those of cities are.
+            "z-order" => {
+                let city = Rng::new(rng.below(200)).next();
+                let spread = 1 + (city >> 40) % (1 << 24);
+                let mut near = |x: u64| (x as u32).wrapping_add(rng.below(spread) as u32);
+                interleave(near(city), near(city >> 32))
+            }
+            // Fewer at night, in whole minutes.
+            "timestamps" => {
+                let night = now / 60_000_000 % 1440 < 300;
+                now += 60_000_000 * rng.below(if night { 4 } else { 2 });
+                now
+            }
+            // Each tenant's keys ascend.
+            "tenants" => middle + (rng.below(50) << 40) + i * 1000,
+            _ => middle + (rng.next() >> (1 + rng.below(60))),
         })
-        .collect();
-    keys.sort_unstable();
-    keys
+        .collect()
+}
+
+/// The bits of both in turn: a place on the Z-order curve.
+fn interleave(x: u32, y: u32) -> u64 {
+    (0..32).fold(0, |z, i| {
+        z | u64::from(x >> i & 1) << (2 * i) | u64::from(y >> i & 1) << (2 * i + 1)
+    })
 }
 
 /// Pages read by one search for the start of `key`, which must end at its leaf.
@@ -51,32 +101,215 @@ fn row(key: u64, i: u64) -> Entry<1> {
     Entry::new([key], tie_of((i / 200) as u32, (i % 200 + 1) as u16))
 }
 
+/// A session: a model that is looked for anew when it errs, and what it learned beside it.
+struct Session<'m> {
+    mem: &'m Mem,
+    model: Option<Vec<u8>>,
+    generation: u64,
+    recent: Recent<1>,
+    root: Option<(crate::Block, u8)>,
+    astray: u64,
+    splits: u32,
+}
+
+impl<'m> Session<'m> {
+    fn new(mem: &'m Mem) -> Self {
+        let tree = Tree::<_, 1>::new(mem);
+        Self {
+            mem,
+            model: tree.load_model().unwrap(),
+            generation: tree.meta().unwrap().model.generation,
+            recent: Recent::default(),
+            root: None,
+            astray: 0,
+            splits: 0,
+        }
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&Tree<'_, Mem, 1>) -> T) -> T {
+        let tree = tree::<1>(self.mem, self.model.as_deref());
+        let tree = tree.with_recent(&self.recent).with_root_hint(self.root);
+        let result = work(&tree);
+        self.root = tree.root_hint();
+        self.astray += tree.counts.astray();
+        result
+    }
+
+    /// Pages read, the meta page included where it is asked for a new model.
+    fn search(&mut self, key: u64) -> u64 {
+        let mem = self.mem;
+        let mut pages = self.with(|tree| search(mem, tree, key));
+        if self.astray >= 32 {
+            self.astray = 0;
+            pages += 1;
+            let meta = tree::<1>(mem, None).meta().unwrap();
+            if meta.model.generation != self.generation {
+                *self = Self::new(mem);
+            }
+        }
+        pages
+    }
+
+    /// Trains in passing, as a writer does. Returns the leaf of the entry.
+    fn insert(&mut self, entry: Entry<1>, near: Option<crate::Block>) -> crate::Block {
+        let done = self.with(|tree| match near {
+            Some(near) => tree.insert_near(near, entry, FILL).unwrap(),
+            None => tree.insert(entry, FILL).unwrap(),
+        });
+        let How::Split(right) = done.how else {
+            return done.block;
+        };
+        self.splits += 1;
+        let plain = tree::<1>(self.mem, None);
+        let place = plain.meta().unwrap().model;
+        if has_grown(&place, self.splits, self.mem.blocks().unwrap()) {
+            assert!(plain.retrain_in_passing(0).unwrap());
+            *self = Self::new(self.mem);
+        }
+        right
+    }
+}
+
+/// Mean pages of searches for random ones of these keys, by a new session.
+fn mean(mem: &Mem, keys: &[u64], rng: &mut Rng) -> f64 {
+    let mut session = Session::new(mem);
+    let pages: u64 = (0..SEARCHES)
+        .map(|_| session.search(keys[rng.below(keys.len() as u64) as usize]))
+        .sum();
+    pages as f64 / SEARCHES as f64
+}
+
 #[test]
 fn one_page_after_a_build() {
-    for name in [
-        "sequential",
-        "uniform",
-        "one key in 90 %",
-        "all equal",
-        "two clusters",
-        "exponential gaps",
-        "powers of two",
-        "alternating extremes",
-        "outliers",
-        "bursts",
-    ] {
+    for name in NAMES {
         let mut rng = Rng::new(5);
-        let keys = keys(name, &mut rng);
-        let mem = built(&keys);
-        let model = tree::<1>(&mem, None).load_model().unwrap();
-        let tree = tree::<1>(&mem, model.as_deref());
-        let pages: u64 = (0..SEARCHES)
-            .map(|_| search(&mem, &tree, keys[rng.below(keys.len() as u64) as usize]))
-            .sum();
-        let mean = pages as f64 / SEARCHES as f64;
+        let keys = keys(name, ROWS, &mut rng);
+        let mean = mean(&built(&keys), &keys, &mut rng);
         println!("{name}: {mean:.3}");
         assert!(mean <= 1.1, "{name}: {mean}");
     }
+}
+
+/// An index that begins empty gets its models from those who insert, without VACUUM.
+#[test]
+fn one_page_after_growing_from_nothing() {
+    for name in [
+        "sequential",
+        "uniform",
+        "all equal",
+        "timestamps",
+        "bursts",
+        "tenants",
+    ] {
+        let mut rng = Rng::new(6);
+        let keys = keys(name, ROWS / 2, &mut rng);
+        let mem = empty::<1>();
+        let mut session = Session::new(&mem);
+        let mut near = None;
+        for (i, &key) in (0..).zip(&keys) {
+            near = Some(session.insert(row(key, i), near));
+        }
+        let report = check_rows(&mem, &keys);
+        let mean = mean(&mem, &keys, &mut rng);
+        println!(
+            "{name}: {mean:.3}, {} of {} leaves known",
+            report.model_leaves, report.leaves
+        );
+        assert!(mean <= 1.1, "{name}: {mean}");
+        let unknown = report.leaves - report.model_leaves;
+        assert!(unknown <= (report.leaves / 32).max(9), "{name}: {report:?}");
+    }
+}
+
+/// Rows appended after the build are predicted like those before.
+#[test]
+fn one_page_for_appended_rows() {
+    for name in ["sequential", "timestamps", "bursts"] {
+        let mut rng = Rng::new(7);
+        let keys = keys(name, ROWS + ROWS / 2, &mut rng);
+        let (before, after) = keys.split_at(ROWS as usize);
+        let mem = built(before);
+        let mut session = Session::new(&mem);
+        let mut near = None;
+        for (i, &key) in (ROWS..).zip(after) {
+            near = Some(session.insert(row(key, i), near));
+        }
+        check_rows(&mem, &keys);
+        let means = [mean(&mem, after, &mut rng), mean(&mem, before, &mut rng)];
+        println!("{name}: {means:.3?}");
+        assert!(means.iter().all(|&mean| mean <= 1.1), "{name}: {means:?}");
+    }
+}
+
+/// Half as many rows again at random, in the whole range or all in a hundredth of it; sessions that had
+/// a model before notice that there is a better one.
+#[test]
+fn few_pages_after_random_growth() {
+    for range in [u64::MAX, u64::MAX / 100] {
+        let mut rng = Rng::new(8);
+        let mut keys = keys("uniform", ROWS, &mut rng);
+        let mem = built(&keys);
+        let mut session = Session::new(&mem);
+        let mut reader = Session::new(&mem);
+        let (mut pages, mut searches) = (0, 0);
+        for i in ROWS..ROWS + ROWS / 2 {
+            let key = rng.below(range);
+            session.insert(row(key, i), None);
+            keys.push(key);
+            if i % 8 == 0 {
+                pages += reader.search(keys[rng.below(keys.len() as u64) as usize]);
+                searches += 1;
+            }
+        }
+        check_rows(&mem, &keys);
+        let meanwhile = pages as f64 / f64::from(searches);
+        let after = mean(&mem, &keys, &mut rng);
+        println!("below {range}: {meanwhile:.3} meanwhile, {after:.3} after");
+        assert!(meanwhile <= 1.3 && after <= 1.3, "{meanwhile} {after}");
+    }
+}
+
+/// The model's upkeep costs little: trainings are few, and the longer the index the rarer.
+#[test]
+fn trainings_are_rare() {
+    let mem = empty::<1>();
+    let mut session = Session::new(&mem);
+    let mut rng = Rng::new(9);
+    for i in 0..ROWS {
+        session.insert(row(rng.next(), i), None);
+    }
+    let plain = tree::<1>(&mem, None);
+    let trainings = plain.meta().unwrap().model.generation;
+    let blocks = u64::from(mem.blocks().unwrap());
+    assert!(
+        (blocks / 16..=blocks / 8).contains(&trainings),
+        "{trainings} of {blocks}"
+    );
+}
+
+/// Without a page to spare there is no new model, and nothing else changes.
+#[test]
+fn no_room_no_training() {
+    let mut rng = Rng::new(10);
+    let set: Set<1> = (0..150_000).map(|i| row(rng.next(), i)).collect();
+    let mem = build_filled(&set, 10);
+    let tree = tree::<1>(&mem, None);
+    let pages = tree.meta().unwrap().model.pages;
+    assert!(pages > 1, "more entries, please");
+    for i in 0..pages {
+        let before = tree.load_model().unwrap();
+        mem.limit_spare(Some(i.into()));
+        assert!(!tree.retrain_in_passing(1).unwrap());
+        assert!(before.is_some() && tree.load_model().unwrap() == before);
+        assert_eq!(check(&mem, &set).stale_model_pages, 0);
+    }
+    mem.limit_spare(Some(pages.into()));
+    assert!(tree.retrain_in_passing(1).unwrap());
+    assert_eq!(check(&mem, &set).stale_model_pages, 0);
+}
+
+fn check_rows(mem: &Mem, keys: &[u64]) -> Report {
+    check(mem, &(0..).zip(keys).map(|(i, &key)| row(key, i)).collect())
 }
 
 /// Keys beyond the leaves that the model knows cost one page more than without a model.

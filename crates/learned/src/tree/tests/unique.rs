@@ -1,0 +1,170 @@
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::*;
+use crate::key::{NULL_BIT, TID_MASK};
+use crate::tree::Verdict;
+
+/// Set in the ties of dead rows.
+const DEAD: u64 = 1 << 8;
+
+fn verdict(tie: u64) -> Verdict {
+    if tie & DEAD != 0 {
+        Verdict::Pass
+    } else {
+        Verdict::Conflict
+    }
+}
+
+/// The `i`th of many ties, scattered.
+fn scattered(i: u64) -> u64 {
+    (i.wrapping_mul(0x9E37_79B1) & 0xFFF_FFFF) << 16
+}
+
+/// The `n`th of a few keys: values, NULLs, values beside NULLs.
+fn key(n: u64) -> Entry<WORDS> {
+    match n {
+        0 => Entry::new([0; WORDS], 0),
+        1 => Entry::new([0; WORDS], NULL_BIT),
+        2 => Entry::new([u64::MAX; WORDS], 0),
+        3 => Entry::new([u64::MAX; WORDS], NULL_BIT),
+        _ => entry(n * 1000, 0),
+    }
+}
+
+fn with_tie(n: u64, tie: u64) -> Entry<WORDS> {
+    let key = key(n);
+    Entry::new(key.key, key.tie & NULL_BIT | tie)
+}
+
+/// A key gets one live entry, however many dead ones it has in however many leaves.
+#[test]
+fn one_live_entry_a_key() {
+    for seed in 0..4 {
+        let mut rng = Rng::new(seed);
+        let mem = empty::<WORDS>();
+        let tree = tree::<WORDS>(&mem, None);
+        let mut live = BTreeMap::new();
+        let mut set = Set::<WORDS>::new();
+        for i in 1..1500 * scale() {
+            let n = rng.below(12);
+            let tie = scattered(i) | 1;
+            if rng.chance(70) {
+                let dead = with_tie(n, DEAD | tie);
+                tree.insert(dead, FILL).unwrap();
+                set.insert(dead);
+                continue;
+            }
+            let new = with_tie(n, tie);
+            let mut judged = BTreeSet::new();
+            let done = tree.insert_unique(None, new, FILL, &mut |tie, _| {
+                judged.insert(tie);
+                verdict(tie)
+            });
+            let done = done.unwrap().is_some();
+            assert_eq!(done, !live.contains_key(&n), "seed {seed}, insert {i}");
+            let same =
+                |e: &&Entry<WORDS>| e.key == new.key && e.tie & NULL_BIT == new.tie & NULL_BIT;
+            if done {
+                let ties = set.iter().filter(same).map(|e| e.tie);
+                assert!(
+                    judged.iter().copied().eq(ties),
+                    "all of the key are judged, and no other"
+                );
+                live.insert(n, new);
+                set.insert(new);
+            }
+            assert!(!tree.is_unique(&new, &mut |tie, _| verdict(tie)).unwrap());
+            // The row dies.
+            if rng.chance(50)
+                && let Some(old) = live.remove(&n)
+            {
+                tree.vacuum(&mut |tie| tie & TID_MASK == old.tie & TID_MASK, true)
+                    .unwrap();
+                set.remove(&old);
+                assert!(tree.is_unique(&old, &mut |tie, _| verdict(tie)).unwrap());
+            }
+        }
+        check(&mem, &set);
+        assert!(mem.breaches().is_empty(), "{:?}", mem.breaches());
+    }
+}
+
+/// An entry may be found to be no conflict whatever else there is.
+#[test]
+fn enough() {
+    let mem = empty::<WORDS>();
+    let tree = tree::<WORDS>(&mem, None);
+    for tie in 1..50 {
+        let done = tree.insert_unique(None, with_tie(9, tie), FILL, &mut |_, _| Verdict::Enough);
+        assert!(done.unwrap().is_some());
+    }
+}
+
+/// Threads insert the same keys, each with a TID of its own, among dead entries that come and go: of each key one succeeds.
+#[test]
+fn threads_insert_a_key_once() {
+    const THREADS: u64 = 4;
+    const KEYS: u64 = 60;
+    for seed in 0..3 {
+        let mem = empty::<WORDS>();
+        let setup = tree::<WORDS>(&mem, None);
+        let mut rng = Rng::new(seed);
+        let dead = |i: u64, n: u64| with_tie(n, scattered(i) | DEAD);
+        for i in 0..40 * scale() {
+            for n in (0..KEYS).filter(|n| n % 3 != 0 || i < 2) {
+                setup.insert(dead(i, n), FILL).unwrap();
+            }
+        }
+        let (stop, won) = (AtomicBool::new(false), AtomicU64::new(0));
+        thread::scope(|scope| {
+            let inserters: Vec<_> = (0..THREADS)
+                .map(|number| {
+                    let (mem, won) = (&mem, &won);
+                    scope.spawn(move || {
+                        let tree = tree::<WORDS>(mem, None);
+                        let mut rng = Rng::new(seed * 31 + number);
+                        let mut hint = None;
+                        for n in 0..KEYS {
+                            // Before, between and behind the dead.
+                            let new = with_tie(n, rng.below(1 << 28) << 16 | (number + 1));
+                            let judge = &mut |tie, _| verdict(tie);
+                            if let Some(done) = tree.insert_unique(hint, new, FILL, judge).unwrap()
+                            {
+                                won.fetch_add(1, Ordering::Relaxed);
+                                hint = Some(done.block);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let (mem, stop) = (&mem, &stop);
+            scope.spawn(move || {
+                let tree = tree::<WORDS>(mem, None);
+                let mut rng = Rng::new(seed + 100);
+                let mut i = 1 << 20;
+                while !stop.load(Ordering::Relaxed) {
+                    i += 1;
+                    tree.insert(dead(i, rng.below(KEYS)), FILL).unwrap();
+                    let part = rng.below(8);
+                    tree.vacuum(&mut |tie| tie & DEAD != 0 && tie >> 16 & 7 == part, true)
+                        .unwrap();
+                }
+            });
+            for inserter in inserters {
+                inserter.join().unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(won.load(Ordering::Relaxed), KEYS, "seed {seed}");
+        let mut keys = HashSet::new();
+        for e in forward(&setup, &Entry::MIN, &Entry::MAX, &mut rng) {
+            if e.tie & DEAD == 0 {
+                assert!(keys.insert((e.key, e.tie & NULL_BIT)), "two of one key");
+            }
+        }
+        assert_eq!(keys.len() as u64, KEYS);
+        assert!(mem.breaches().is_empty(), "{:?}", mem.breaches());
+    }
+}

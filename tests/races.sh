@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Races and crashes at chosen moments, in a build of the extension that can stop there (feature "testing", which also makes inner pages small): at
+# each step of a split, a merge of the insert log, a downlink, a new root, a vacuum and a retraining the backend stops with its locks held; others
+# insert, scan and vacuum; or it is killed, or the server crashes, or the statement is cancelled.
+#   STEPS (all; separated by semicolons)
+# shellcheck source=../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+if [ "$AM" = btree ]; then say "AM=btree: nothing to stop"; exit; fi
+inserting=('insert: leaf found' 'merge of the log: leaf locked' 'merge of the log: logged' 'split: new page locked' 'split: logged' 'downlink: parent locked'
+    'downlink: logged' 'inner split: new page locked' 'inner split: logged' 'new root: all locked' 'new root: logged')
+vacuuming=('vacuum: between leaves' 'retrain: model written' 'retrain: switched')
+steps=("${inserting[@]}" "${vacuuming[@]}")
+if [ -n "${STEPS:-}" ]; then IFS=';' read -ra steps <<< "$STEPS"; fi
+
+# The build, in a copy of the server.
+major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+installation=$WORK/races-installation
+rm -rf "$ROOT/target/testing"
+(cd "$ROOT" && cargo pgrx package --debug --pg-config "$PG_CONFIG" --no-default-features --features "pg$major testing" --out-dir target/testing)
+rm -rf "$installation"
+copy_installation "$installation"
+rm -f "$("$PG_CONFIG" --pkglibdir)/omendb.so"
+cp -r "$ROOT"/target/testing/* "$installation"
+chmod -R a+rX "$installation"
+
+log=$WORK/races/log
+fresh_server races fsync=off autovacuum=off
+new_database races
+sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
+
+setup_of() { case $1 in vacuum* | retrain*) echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND k % 3 = 0;" ;; esac; }
+statement_of() { case $1 in vacuum*) echo 'VACUUM r;' ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
+
+# 1. The others go about their work meanwhile.
+dir=$WORK/races/files
+as_server_user rm -rf "$dir"
+make_dir "$dir"
+mkdir "$dir/specs" "$dir/expected"
+specs=()
+for step in "${steps[@]}"; do
+    name=$(tr -cs 'a-z\n' - <<< "$step")
+    specs+=("$name")
+    for file in stop.spec stop.out; do
+        to=$dir/$([ $file = stop.spec ] && echo "specs/$name.spec" || echo "expected/$name.out")
+        kind=$(case $step in vacuum* | retrain*) echo vacuum ;; *) echo insert ;; esac)
+        from=$ROOT/tests/isolation/$([ $file = stop.spec ] && echo stop.spec || echo "stop_$kind.out")
+        [ ! -e "$from" ] || sed "s/@STEP@/$step/; s/@SETUP@/$(setup_of "$step")/; s/@STATEMENT@/$(statement_of "$step")/" "$from" > "$to"
+    done
+done
+if [ -z "${STEPS:-}" ] && [ "$major" = 15 ]; then
+    specs+=(extension)
+    cp "$ROOT/tests/isolation/extension.spec" "$dir/specs"
+    cp "$ROOT/tests/isolation/extension.out" "$dir/expected"
+fi
+for name in "${specs[@]}"; do touch "$dir/expected/$name.out"; done
+[ "$(id -u)" != 0 ] || chown -R postgres: "$dir"
+say "${#specs[@]} isolation specs"
+code=0
+as_server_user env PGISOLATIONTIMEOUT=60 "$("$PG_CONFIG" --pkglibdir)/pgxs/src/test/isolation/pg_isolation_regress" --use-existing --dlpath="$dir" \
+    --bindir="$BINDIR" --host="$PGHOST" --port="$PGPORT" --user=postgres --dbname=races --inputdir="$dir" --outputdir="$dir" "${specs[@]}" || code=$?
+if [ $code != 0 ]; then
+    cat "$dir/regression.diffs" 2>/dev/null || cat "$dir/output_iso/regression.diffs"
+    die "a race ends otherwise than expected"
+fi
+
+# 2. It is killed there, or the whole server goes down, or the statement is cancelled.
+wait_for() { # QUERY RESULT
+    for ((i = 0; i < 600; i++)); do
+        if [ "$(sql -c "$1" 2>/dev/null)" = "$2" ]; then return; fi
+        sleep 0.05
+    done
+    die "not so: $1 = $2"
+}
+make_table() {
+    sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS r' -c 'CREATE TABLE r (k int8, v int4)' -c "CREATE INDEX r_k ON r USING $AM (k)" \
+        -c "INSERT INTO r SELECT hashint8extended(i, 0), 0 FROM generate_series(1, 3000) i" -c "$1"
+}
+# Stops a new session at step $1 in statement $2; its pid in $stopped, the one that holds it up is $holder.
+stop_at() {
+    sql -c 'SELECT pg_advisory_lock(0)' -c "SELECT 'held', pg_sleep(3600)" >/dev/null 2>&1 &
+    wait_for "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND granted" 1
+    sql -c "SET omendb.stop = '$1'" -c "$2" > "$WORK/races/stopped.log" 2>&1 &
+    wait_for "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND NOT granted" 1
+    stopped=$(sql -c "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND NOT granted")
+    holder=$(sql -c "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND granted")
+    # Writes out what the session has logged so far.
+    sql -c 'CREATE TABLE flush ()' -c 'DROP TABLE flush'
+}
+check() {
+    sql -c "SELECT omendb_check('r_k', true)" -c "SELECT same('SELECT k, v FROM r WHERE k > -5000000000000000000', '{index,bitmap}')" \
+        -c "SELECT same('SELECT k FROM r ORDER BY k', '{index,indexonly}')" -c "SELECT same('SELECT k FROM r ORDER BY k DESC', '{index,indexonly}')" >/dev/null
+}
+check_and_go_on() {
+    check
+    sql -c 'INSERT INTO r SELECT hashint8extended(i, 3), 3 FROM generate_series(1, 5000) i'
+    check
+    sql -c 'VACUUM r'
+    check
+}
+crash() {
+    local ready
+    ready=$(grep -c 'ready to accept connections' "$log")
+    if [ "$1" = kill ]; then
+        kill -9 "$stopped"
+    else
+        "$ROOT/scripts/server.sh" crash races
+        start_server races fsync=off autovacuum=off
+        export PGDATABASE=races
+    fi
+    for ((i = 0; i < 600; i++)); do
+        if [ "$(grep -c 'ready to accept connections' "$log")" -gt "$ready" ]; then break; fi
+        sleep 0.05
+    done
+    wait
+}
+for step in "${steps[@]}"; do
+    for how in shutdown kill cancel; do
+        make_table "$(setup_of "$step")"
+        stop_at "$step" "$(statement_of "$step")"
+        if [ $how = cancel ]; then
+            sql -c "SELECT pg_cancel_backend($stopped)" -c "SELECT pg_sleep(0.1)" -c "SELECT pg_terminate_backend($holder)" >/dev/null
+            wait
+            grep -q 'canceling statement' "$WORK/races/stopped.log" || die "$step: not cancelled"
+        else
+            crash $how
+        fi
+        check_and_go_on
+    done
+    say "crashes and cancellation at \"$step\""
+done
+! grep -E 'PANIC|TRAP|signal (4|6|7|8|11)' "$log" || die "the server's log has a PANIC or a dead backend"
+rm -rf "$installation"
