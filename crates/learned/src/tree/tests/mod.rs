@@ -193,6 +193,8 @@ fn forward<const W: usize>(
             if high >= *until {
                 return out;
             }
+            // The next leaf may have been merged into this one meanwhile.
+            from = from.max(high);
             match tree.next(&high, right).unwrap() {
                 Some(next) => leaf = next,
                 None => return out,
@@ -228,7 +230,8 @@ fn backward<const W: usize>(
             if low <= *from {
                 break;
             }
-            leaf = tree.find_before(&low).unwrap();
+            until = until.min(low);
+            leaf = tree.find_before(&until).unwrap();
         }
     }
     out

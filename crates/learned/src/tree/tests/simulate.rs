@@ -45,7 +45,7 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
                 assert_eq!((report.leaves, report.incomplete), (done.leaves, 0));
             }
         }
-        if rng.chance(3) {
+        if rng.chance(1) {
             // Found dead by a scan that stood here a while ago: some have moved on.
             let leaf = tree.find(&new).unwrap();
             let (low, high) = crate::fences::of(&leaf, leaf.block(), 0).unwrap().unwrap();
