@@ -1,20 +1,25 @@
 //! The core's errors as PostgreSQL errors, each with its SQLSTATE.
 
+use std::convert::Infallible;
 use std::ffi::CStr;
 
 use learned::Error;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
 
 /// Raises an ERROR, with a hint if there is one.
 pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: Option<&str>) -> ! {
-    let mut report = ErrorReport::new(code, message.into(), "omendb");
-    if let Some(hint) = hint {
-        report = report.set_hint(hint);
-    }
-    report.report(PgLogLevel::ERROR);
-    unreachable!("an ERROR does not return")
+    let report = ErrorReport::new(code, message.into(), "omendb");
+    raise_report(match hint {
+        Some(hint) => report.set_hint(hint),
+        None => report,
+    })
+}
+
+/// Raises a report as an ERROR.
+pub fn raise_report(report: ErrorReport) -> ! {
+    match Err::<Infallible, _>(report).unwrap_or_report() {}
 }
 
 /// Raises an ERROR for something that this access method does not support.

@@ -13,7 +13,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::error::{name, raise, unsupported};
+use crate::error::{name, raise, raise_report, unsupported};
 use crate::options;
 use crate::pg::columns::{Columns, MOST_COLUMNS, item_pointer};
 use crate::pg::query;
@@ -218,10 +218,7 @@ pub unsafe fn raise_not_unique<const W: usize>(
     };
     let code = PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION;
     let message = format!("could not create unique index \"{}\"", name(index));
-    ErrorReport::new(code, message, "omendb")
-        .set_detail(detail)
-        .report(PgLogLevel::ERROR);
-    unreachable!("an ERROR does not return")
+    raise_report(ErrorReport::new(code, message, "omendb").set_detail(detail))
 }
 
 // The server's own, without pgrx's guards: see raise_duplicate().

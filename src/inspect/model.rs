@@ -78,9 +78,10 @@ fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<Row> 
                 if let Some(segment) = model.segment(stage, i) {
                     // The first segment begins at minus infinity.
                     let key = model.key_at::<W>(segment.first_x).filter(|_| i > 0);
-                    // SAFETY: the index is open.
-                    let key = key
-                        .map(|key| unsafe { text::of_entry(index, columns, &Entry::floor(key)) });
+                    let key = key.map(|key| {
+                        // SAFETY: the index is open.
+                        unsafe { text::of_entry(index, columns, &Entry::floor(key)) }
+                    });
                     rows.push(row(stage, i, key, &segment));
                 }
             }

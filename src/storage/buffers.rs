@@ -85,8 +85,8 @@ impl Relation {
     /// Whether changes are logged.
     pub(super) fn logged(&self) -> bool {
         // SAFETY: the relation is open.
-        self.fork == pg_sys::ForkNumber::INIT_FORKNUM
-            || unsafe { ffi::relation_needs_wal(self.rel) }
+        let needs_wal = unsafe { ffi::relation_needs_wal(self.rel) };
+        needs_wal || self.fork == pg_sys::ForkNumber::INIT_FORKNUM
     }
 
     /// Pins a block.

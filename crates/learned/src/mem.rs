@@ -2,25 +2,24 @@
 //! boundary can be rebuilt, applies patches as PostgreSQL's generic redo does, blocks threads on
 //! page locks, and notes every breach of the rules for locks and records.
 
+mod lock;
+mod record;
 mod schedule;
 
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::page::{
-    self, Block, Kind, META, PAGE_SIZE, Page, SPECIAL, head, hole, is_new, pd, u16_at, u64_at,
-};
-use crate::store::{Change, Guard, MAX_CHANGES, Patch, Store, zero_hole};
+use crate::page::{self, Block, Kind, PAGE_SIZE, Page, is_new};
+use crate::store::{Change, MAX_CHANGES, Store};
 use crate::tree::Sink;
+use lock::{Held, Lock, Mode};
+use record::Logged;
 
+pub use lock::{MemGuard, MemPin};
+pub use record::Record;
 pub use schedule::Task;
-
-/// A lock that is not had after this long will never be had.
-const DEADLOCK: Duration = Duration::from_secs(20);
 
 /// The error of a commit that the test wanted to fail.
 pub const REFUSED: &str = "commit refused, as the test asked";
@@ -51,73 +50,6 @@ struct State {
     spare: Option<u64>,
     read_limit: Option<u64>,
     schedule: Option<schedule::Schedule>,
-}
-
-#[derive(Default)]
-struct Lock {
-    readers: Vec<ThreadId>,
-    writer: Option<ThreadId>,
-    /// Pins without a lock.
-    pins: usize,
-}
-
-impl Lock {
-    fn is_free_for(&self, mode: Mode) -> bool {
-        self.writer.is_none()
-            && (mode == Mode::Share || self.readers.is_empty())
-            && (mode != Mode::Cleanup || self.pins == 0)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Share,
-    Exclusive,
-    /// Exclusive, and nobody has a pin.
-    Cleanup,
-}
-
-struct Held {
-    block: Block,
-    /// Allocated and not committed yet: nobody waits for it.
-    fresh: bool,
-}
-
-/// One atomic change of up to [`MAX_CHANGES`] pages.
-#[derive(Clone)]
-pub struct Record(Vec<(Block, Logged)>);
-
-#[derive(Clone)]
-enum Logged {
-    Image(Arc<Page>),
-    Patch(Patch),
-}
-
-impl Record {
-    /// The blocks it changes, in order.
-    pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        self.0.iter().map(|(block, _)| *block)
-    }
-
-    /// Applies it as redo does; missing blocks are added as zero pages.
-    pub fn redo(&self, pages: &mut Vec<Arc<Page>>) {
-        for (block, logged) in &self.0 {
-            let block = *block as usize;
-            if pages.len() <= block {
-                pages.resize(block + 1, Arc::new([0; PAGE_SIZE]));
-            }
-            if let Some(page) = pages.get_mut(block) {
-                match logged {
-                    Logged::Image(image) => *page = image.clone(),
-                    Logged::Patch(patch) => {
-                        let page = Arc::make_mut(page);
-                        patch.apply(page);
-                        zero_hole(page);
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Mem {
@@ -204,120 +136,6 @@ impl Mem {
         let state = self.0.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Gives up a page's lock and keeps it pinned.
-    pub fn pin(&self, page: MemGuard<false>) -> MemPin {
-        let block = page.block;
-        self.state().locks.entry(block).or_default().pins += 1;
-        MemPin {
-            mem: self.clone(),
-            block,
-        }
-    }
-
-    /// None: the lock is not to be had at once, and `wait` is false.
-    fn lock(&self, block: Block, mode: Mode, wait: bool) -> Result<Option<Arc<Page>>> {
-        let me = thread::current().id();
-        let mut state = self.pass(self.state());
-        state.reads += 1;
-        if state.read_limit.is_some_and(|limit| state.reads > limit) {
-            return Err(state.breach(block, "read in an endless search".into()));
-        }
-        let Some(page) = state.pages.get(block as usize) else {
-            return Err(Error::corrupted(block, "beyond the end of the index"));
-        };
-        let target = rank(page, block);
-        // Out-of-date links may lead to a page that is free, but not yet to what becomes of it.
-        let idle = page::kind(page) == Some(Kind::Free);
-        let mut breach = None;
-        for held in state.held.get(&me).into_iter().flatten() {
-            if held.block == block {
-                return Err(state.breach(block, "locked twice by the same thread".into()));
-            }
-            let page = state.pages.get(held.block as usize);
-            let rank = page.and_then(|page| rank(page, held.block));
-            if !held.fresh && !idle && (rank.is_none() || target.is_none() || rank >= target) {
-                breach = Some(format!("locked while block {} is held", held.block));
-            }
-        }
-        if let Some(fault) = breach {
-            return Err(state.breach(block, fault));
-        }
-        loop {
-            let lock = state.locks.entry(block).or_default();
-            if lock.is_free_for(mode) {
-                match mode {
-                    Mode::Share => lock.readers.push(me),
-                    Mode::Exclusive | Mode::Cleanup => lock.writer = Some(me),
-                }
-                break;
-            }
-            if !wait {
-                return Ok(None);
-            }
-            let had;
-            (state, had) = match state.task() {
-                Some(task) => self.wait(state, task, block),
-                None => {
-                    let waited = self.0.wake.wait_timeout(state, DEADLOCK);
-                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                    (state, !timeout.timed_out())
-                }
-            };
-            if !had {
-                return Err(state.breach(block, "waited for in vain: deadlock".into()));
-            }
-        }
-        state.hold(me, block, false);
-        match state.pages.get(block as usize) {
-            Some(page) => Ok(Some(page.clone())),
-            None => Err(Error::corrupted(block, "beyond the end of the index")),
-        }
-    }
-
-    fn guard<const EXCLUSIVE: bool>(
-        &self,
-        block: Block,
-        mode: Mode,
-        wait: bool,
-    ) -> Result<Option<MemGuard<EXCLUSIVE>>> {
-        let page = self.lock(block, mode, wait)?;
-        Ok(page.map(|page| MemGuard {
-            page,
-            mem: self.clone(),
-            block,
-        }))
-    }
-
-    fn guard_at_last<const EXCLUSIVE: bool>(
-        &self,
-        block: Block,
-        mode: Mode,
-    ) -> Result<MemGuard<EXCLUSIVE>> {
-        let fault = || Error::corrupted(block, "not locked although waited for");
-        self.guard(block, mode, true)?.ok_or_else(fault)
-    }
-
-    fn unlock(&self, block: Block) {
-        let me = thread::current().id();
-        let mut state = self.state();
-        if let Some(held) = state.held.get_mut(&me) {
-            held.retain(|held| held.block != block);
-        }
-        if state.held.values().all(Vec::is_empty) {
-            state.idle_at = state.now();
-        }
-        if let Some(lock) = state.locks.get_mut(&block) {
-            if lock.writer == Some(me) {
-                lock.writer = None;
-            } else if let Some(at) = lock.readers.iter().position(|reader| *reader == me) {
-                lock.readers.swap_remove(at);
-            }
-        }
-        state.unlocked(block);
-        drop(self.pass(state));
-        self.0.wake.notify_all();
-    }
 }
 
 impl State {
@@ -330,114 +148,6 @@ impl State {
     /// Counts records.
     fn now(&self) -> u64 {
         self.began + self.log.len() as u64
-    }
-
-    fn hold(&mut self, thread: ThreadId, block: Block, fresh: bool) {
-        self.held
-            .entry(thread)
-            .or_default()
-            .push(Held { block, fresh });
-    }
-
-    /// Checks one change of a record and returns the page as it will be.
-    fn stage(&self, block: Block, change: &Change) -> std::result::Result<Box<Page>, String> {
-        let old = self.pages.get(block as usize).ok_or("no such block")?;
-        let mut new = Box::new(**old);
-        match change {
-            Change::Image(image) => new.copy_from_slice(image.as_slice()),
-            Change::Patch(patch) => {
-                if is_new(old) {
-                    return Err("a patch to a page never written".into());
-                }
-                if patch.spans().any(|(at, bytes)| {
-                    at < pd::LOWER || bytes.is_empty() || at + bytes.len() > PAGE_SIZE
-                }) {
-                    return Err("a range beyond the page or in the log position".into());
-                }
-                patch.apply(&mut new);
-            }
-        }
-        let (lower, upper) = hole(&new, block).map_err(|error| error.to_string())?;
-        if u16_at(&new, pd::SPECIAL) as usize != SPECIAL {
-            return Err("the special area moved".into());
-        }
-        if new
-            .get(lower..upper)
-            .is_some_and(|hole| hole.iter().any(|byte| *byte != 0))
-        {
-            match change {
-                Change::Image(_) => return Err("an image with bytes in its hole".into()),
-                Change::Patch(patch) => {
-                    let inside =
-                        |(at, bytes): (usize, &[u8])| at < upper && at + bytes.len() > lower;
-                    if patch.spans().any(inside) {
-                        return Err("a patch that writes into the hole".into());
-                    }
-                }
-            }
-            zero_hole(&mut new);
-        }
-        Ok(new)
-    }
-}
-
-/// Order in which pages are locked: level, then low fence; the meta page last.
-fn rank(page: &Page, block: Block) -> Option<(u16, Vec<u64>)> {
-    if block == META {
-        return Some((u16::MAX, Vec::new()));
-    }
-    match page::kind(page) {
-        Some(Kind::Leaf | Kind::Inner) => {
-            let words = page.get(SPECIAL + 2).map_or(0, |words| usize::from(*words));
-            let low = (0..=words)
-                .map(|i| u64_at(page, head::END + 8 * i))
-                .collect();
-            Some((page::level(page).into(), low))
-        }
-        _ => None,
-    }
-}
-
-/// A locked page of a [`Mem`].
-pub struct MemGuard<const EXCLUSIVE: bool> {
-    mem: Mem,
-    block: Block,
-    page: Arc<Page>,
-}
-
-impl<const EXCLUSIVE: bool> Deref for MemGuard<EXCLUSIVE> {
-    type Target = Page;
-    fn deref(&self) -> &Page {
-        &self.page
-    }
-}
-
-impl<const EXCLUSIVE: bool> Guard for MemGuard<EXCLUSIVE> {
-    fn block(&self) -> Block {
-        self.block
-    }
-}
-
-impl<const EXCLUSIVE: bool> Drop for MemGuard<EXCLUSIVE> {
-    fn drop(&mut self) {
-        self.mem.unlock(self.block);
-    }
-}
-
-/// A page pinned without a lock.
-pub struct MemPin {
-    mem: Mem,
-    block: Block,
-}
-
-impl Drop for MemPin {
-    fn drop(&mut self) {
-        let mut state = self.mem.state();
-        if let Some(lock) = state.locks.get_mut(&self.block) {
-            lock.pins -= 1;
-        }
-        state.unlocked(self.block);
-        self.mem.0.wake.notify_all();
     }
 }
 

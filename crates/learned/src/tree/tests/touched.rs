@@ -190,6 +190,18 @@ fn one_page_after_a_build() {
     }
 }
 
+/// Sequential keys with jitter are near a line: one is enough, though keys beside a fence may be taken for the next leaf's.
+#[test]
+fn jitter_needs_no_exact_model() {
+    let mut rng = Rng::new(5);
+    let keys: Vec<u64> = (0..10 * ROWS).map(|i| i * 1000 + rng.below(1000)).collect();
+    let mem = built(&keys);
+    let bytes = tree::<1>(&mem, None).load_model().unwrap().unwrap();
+    let mean = mean(&mem, &keys, &mut rng);
+    println!("{} bytes, {mean:.3} pages", bytes.len());
+    assert!(bytes.len() < 1024 && mean <= 1.05, "{} {mean}", bytes.len());
+}
+
 /// An index that begins empty gets its models from those who insert, without VACUUM.
 #[test]
 fn one_page_after_growing_from_nothing() {
