@@ -72,8 +72,9 @@ impl<const W: usize> Leaf<'_, W> {
 }
 
 impl<const W: usize> Leaf<'_, W> {
-    /// The contents without the live entries whose tie `dead` says so of, and their number; None if that
-    /// is 0. `dead` is asked once for each entry, straight from the page.
+    /// The contents without the live entries whose tie `dead` says so of, and their number; None if nothing changes.
+    /// `dead` is asked once for each entry, straight from the page. Where many slots have tombstones
+    /// already, since scans found their entries dead, these go, too, if that saves room.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
@@ -109,17 +110,19 @@ impl<const W: usize> Leaf<'_, W> {
         if before != self.slots {
             return Err(self.fault("slots are miscounted"));
         }
-        if hits.is_empty() {
+        if hits.is_empty() && self.dead * 8 < self.slots.max(1) {
             return Ok(None);
         }
         let mut contents = self.contents()?;
+        let before = contents.bytes();
         let mut hits = hits.into_iter().peekable();
         let mut asked = 0;
         let removed = contents.remove(&mut |_| {
             asked += 1;
             hits.next_if_eq(&(asked - 1)).is_some()
         })?;
-        Ok(Some((contents, removed)))
+        let changed = removed > 0 || contents.bytes() < before;
+        Ok(changed.then_some((contents, removed)))
     }
 }
 
@@ -368,7 +371,7 @@ impl<const W: usize> Contents<W> {
                 }
             }
             removed += hit;
-            if hit > 0 {
+            if !run.dead.is_empty() {
                 let mut slot = 0;
                 entries.retain(|_| {
                     slot += 1;
