@@ -9,7 +9,7 @@ pg_config = $$(. scripts/lib.sh && echo $$PG_CONFIG)
 feature = pg$$($(pg_config) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 AM ?= learned
 
-.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum lint clean
+.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum bench-model lint clean
 
 all: build
 
@@ -40,6 +40,9 @@ bench: install
 
 bench-inserts: install
 	benches/inserts.sh
+
+bench-model: install
+	benches/model.sh
 
 bench-columns: install
 	benches/columns.sh

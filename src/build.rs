@@ -26,6 +26,9 @@ mod phase {
     pub const LOAD: i64 = 4;
 }
 
+/// Entries in order that go to the builder at a time: few enough for the processor's cache.
+const BATCH: usize = 4096;
+
 /// Names the phases of a build in `pg_stat_progress_create_index`.
 ///
 /// # Safety
@@ -134,10 +137,10 @@ unsafe extern "C-unwind" fn add_row<const W: usize>(
     unsafe {
         let build = &mut *state.cast::<Build<'_, '_, W>>();
         let entry = build.columns.entry(values, isnull, tid);
-        build.add(entry);
         if !alive && let Some(unique) = &mut build.unique {
             unique.dead.insert(entry.tid());
         }
+        build.add(entry);
     }
 }
 
@@ -149,9 +152,9 @@ fn memory() -> usize {
 
 /// The rows of a build on their way to the builder.
 ///
-/// They are collected in memory. As long as they come in order, full memory goes to the builder,
-/// page by page. If they do not, they are sorted: in memory if they are few, else by the server's
-/// tuplesort, to which also goes what the builder has already written.
+/// As long as they come in order, they go to the builder, a batch at a time. If they do not, they are collected and
+/// sorted, together with what the builder has already written: in memory if they are few, else by the server's
+/// tuplesort.
 struct Build<'s, 'r, const W: usize> {
     index: pg_sys::Relation,
     columns: Columns,
@@ -183,22 +186,34 @@ impl<const W: usize> Build<'_, '_, W> {
             out_of_memory();
         }
         self.entries.push(entry);
-        if self.entries.len() >= self.limit {
-            if self.spill.is_some() {
-                self.spill_entries();
-            } else if self.ordered {
+        if self.ordered {
+            if self.entries.len() >= BATCH {
                 self.push_all();
-            } else {
-                self.spill_all();
             }
+        } else if self.pushed > 0 {
+            self.take_back();
+        } else if self.entries.len() >= self.limit {
+            self.spill_all();
         }
+    }
+
+    /// Collects what the builder has, too, now that an entry comes out of order.
+    fn take_back(&mut self) {
+        if self.count >= self.limit as u64 {
+            return self.spill_all();
+        }
+        let late = std::mem::take(&mut self.entries);
+        if self.entries.try_reserve_exact(self.count as usize).is_err() {
+            out_of_memory();
+        }
+        let mut entries = std::mem::take(&mut self.entries);
+        self.restart(&mut |entry| entries.push(entry));
+        entries.extend(late);
+        self.entries = entries;
     }
 
     /// Brings all rows to the builder.
     fn load(&mut self) {
-        if self.spill.is_none() && !self.ordered && self.pushed > 0 {
-            self.spill_all();
-        }
         if self.spill.is_some() {
             self.spill_entries();
             self.entries = Vec::new();
@@ -268,14 +283,25 @@ impl<const W: usize> Build<'_, '_, W> {
     /// Goes over to the server's sort with all rows so far. It gets half of the memory, the
     /// entries collected for it and the room to sort them the other half.
     fn spill_all(&mut self) {
-        let mut spill = Spill::new(memory() / 2048);
+        if self.spill.is_none() {
+            let mut spill = Spill::new(memory() / 2048);
+            self.restart(&mut |entry| spill.put(&entry));
+            self.spill = Some(spill);
+            self.limit /= 2;
+        }
+        self.spill_entries();
+        self.entries.shrink_to(self.limit);
+    }
+
+    /// Hands what the builder has to `visit`, in order, and starts it anew.
+    fn restart(&mut self, visit: &mut dyn FnMut(Entry<W>)) {
         let store = self.store;
         let read = &mut |block: Block| -> learned::Result<Box<Page>> {
             store.interrupt();
             Ok(Box::new(*store.read(block)?))
         };
         let visit = &mut |entry: Entry<W>| {
-            spill.put(&entry);
+            visit(entry);
             Ok(())
         };
         self.builder.restart(read, visit).or_raise(self.index);
@@ -283,10 +309,6 @@ impl<const W: usize> Build<'_, '_, W> {
             unique.last = None;
         }
         self.pushed = 0;
-        self.spill = Some(spill);
-        self.spill_entries();
-        self.limit /= 2;
-        self.entries.shrink_to(self.limit);
     }
 }
 

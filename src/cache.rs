@@ -15,11 +15,10 @@ use pgrx::pg_sys;
 
 use crate::counters;
 use crate::error::OrRaise;
+use crate::options;
 use crate::pg::columns::for_words;
 use crate::storage::Relation;
 
-/// A larger model is not kept.
-const LIMIT: usize = 1 << 20;
 const MAGIC: u32 = 0x4F6D_4C64;
 /// After so many searches that a better model might have made shorter the meta page is asked
 /// whether there is one; after twice as many each time that there is none, up to the most.
@@ -203,10 +202,8 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
     let rel = store.raw();
     let tree = Tree::<_, W>::new(store);
     let place = tree.meta().or_raise(rel).model;
-    let model = tree.load_model_at(&place).or_raise(rel);
-    let model = model
-        .filter(|bytes| bytes.len() <= LIMIT)
-        .unwrap_or_default();
+    let model = tree.load_model_at(&place, options::model_cache());
+    let model = model.or_raise(rel).unwrap_or_default();
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
     // relcache entry has a context of its own for such things.
     unsafe {

@@ -36,7 +36,8 @@ mod validate;
 /// Runs when a backend loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    options::register();
+    // Before the names are reserved.
     #[cfg(feature = "testing")]
     testing::register();
+    options::register();
 }

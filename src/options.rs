@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-#[cfg(not(feature = "pg18"))]
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 const DEFAULT_FILL: i32 = 97;
@@ -33,6 +32,14 @@ pub fn allow_unique() -> bool {
     allowed
 }
 
+/// Kilobytes.
+static MODEL_CACHE: GucSetting<i32> = GucSetting::<i32>::new(1024);
+
+/// Bytes of an index's model that a session keeps.
+pub fn model_cache() -> usize {
+    usize::try_from(MODEL_CACHE.get()).unwrap_or(0) << 10
+}
+
 /// Registers the options and settings. Called once, when the library is loaded.
 pub fn register() {
     #[cfg(not(feature = "pg18"))]
@@ -44,6 +51,18 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"omendb.model_cache",
+        c"Memory in which a session keeps the model of one index.",
+        c"Of a larger model it keeps the root only and reads a page of the rest for each search. Models of up to 64 kB are always kept.",
+        &MODEL_CACHE,
+        0,
+        1 << 20,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
+    // SAFETY: a constant string.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"omendb".as_ptr()) };
     KIND.get_or_init(|| {
         // SAFETY: plain registrations with constant strings, in the main thread.
         unsafe {

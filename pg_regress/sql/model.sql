@@ -88,6 +88,28 @@ SELECT leaves > 100 AS enough, covered >= leaves * 31 / 32 AS known, index_bytes
     FROM omendb_stats('mo_grown_k'), (SELECT max(position + positions) AS covered FROM omendb_model('mo_grown_k')) m;
 SELECT count(*), avg(pages) < 1.1 AS one_page FROM generate_series(1, 200000000, 200000) k, omendb_predict('mo_grown_k', k::text);
 SELECT omendb_check('mo_grown_k', true);
+-- A large model, with memory for it and without. VACUUM keeps it while it leads to the leaves.
+CREATE TABLE mo_large AS SELECT (i * 48271 % 2147483647) * (i * 48271 % 2147483647) % 999999999989 AS k FROM generate_series(1::int8, 1300000) i;
+CREATE INDEX mo_large_k ON mo_large USING learned (k) WITH (fillfactor = 10);
+SELECT count(DISTINCT part) > 10 AS parts, bool_and((first_key IS NULL) = (segment = 0 AND coalesce(part, 0) = 0)) AS begins, max(position + positions) = (SELECT leaves FROM omendb_stats('mo_large_k')) AS all
+    FROM omendb_model('mo_large_k');
+SELECT bool_and(first >= before) FROM (SELECT min(first_key[1]::int8) AS first, lag(max(first_key[1]::int8)) OVER (ORDER BY part) AS before FROM omendb_model('mo_large_k') WHERE part >= 0 GROUP BY part) m;
+SELECT max_error <= 1 AS right FROM omendb_stats('mo_large_k');
+SELECT avg(pages) < 1.1 AS one_page, bool_and(actual_leaf BETWEEN leaf - below AND leaf + above) AS within FROM generate_series(0, 999999999988, 999999937) k, omendb_predict('mo_large_k', k::text);
+SELECT sum(used_bytes) > 60000 AS kept FROM pg_backend_memory_contexts WHERE ident = 'mo_large_k';
+SET omendb.model_cache = 0;
+SELECT omendb_retrain('mo_large_k');
+SELECT avg(pages) BETWEEN 1.9 AND 2.1 AS two_pages, bool_and(block = actual_block) AS right FROM generate_series(0, 999999999988, 999999937) k, omendb_predict('mo_large_k', k::text);
+SELECT sum(used_bytes) < 10000 AS not_kept FROM pg_backend_memory_contexts WHERE ident = 'mo_large_k';
+SELECT same('SELECT k FROM mo_large WHERE k BETWEEN 70000000000 AND 70100000000');
+INSERT INTO mo_large SELECT 70000000000 + i FROM generate_series(1, 20000) i;
+SELECT same('SELECT k FROM mo_large WHERE k BETWEEN 70000000000 AND 70100000000');
+RESET omendb.model_cache;
+CREATE FUNCTION mo_trained(index regclass) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(md5(m::text), '' ORDER BY part, stage, segment) FROM omendb_model(index) m $$;
+SELECT mo_trained('mo_large_k') AS model \gset
+VACUUM mo_large;
+SELECT mo_trained('mo_large_k') = :'model' AS same_model;
+SELECT omendb_check('mo_large_k', true);
 \set VERBOSITY sqlstate
 SELECT omendb_predict('mo_k', 'x');
 SELECT omendb_predict('mo_k', '1', '2');
@@ -115,6 +137,6 @@ SELECT omendb_retrain('mo_k');
 SET ROLE mo_owner;
 SELECT omendb_retrain('mo_k');
 RESET ROLE;
-DROP TABLE mo, mo_many, mo_empty, mo_edge, mo_count, mo_grown;
-DROP FUNCTION mo_sound;
+DROP TABLE mo, mo_many, mo_empty, mo_edge, mo_count, mo_grown, mo_large;
+DROP FUNCTION mo_sound, mo_trained;
 DROP ROLE mo_other, mo_monitor, mo_owner;

@@ -90,6 +90,13 @@ TRUNCATE u_build;
 INSERT INTO u_build VALUES (5, -1);
 INSERT INTO u_build VALUES (5, -1);
 SET omendb.allow_unique = on;
+-- Rows in order whose doubles died in this transaction, at every place of a batch.
+CREATE TABLE u_dead AS SELECT i / 2 AS k, i FROM generate_series(1, 20000) i;
+BEGIN;
+DELETE FROM u_dead WHERE i % 2 = CASE WHEN i < 10000 THEN 0 ELSE 1 END;
+CREATE UNIQUE INDEX u_dead_k ON u_dead USING learned (k);
+SELECT omendb_check('u_dead_k');
+COMMIT;
 -- A constraint checked later. The server makes such constraints with btree only, so its catalogs are changed to have ours.
 CREATE TABLE u_later (k int4, CONSTRAINT later UNIQUE (k) DEFERRABLE);
 CREATE UNIQUE INDEX u_later_k ON u_later USING learned (k);
@@ -112,5 +119,5 @@ UPDATE u_later SET k = 6 WHERE ctid = (SELECT max(ctid) FROM u_later WHERE k = 5
 INSERT INTO u_later VALUES (NULL), (NULL);
 COMMIT;
 SELECT count(*), count(DISTINCT k) FROM u_later;
-DROP TABLE u, u_versions, u_build, u_later;
+DROP TABLE u, u_versions, u_build, u_dead, u_later;
 RESET omendb.allow_unique;

@@ -75,7 +75,7 @@ fn predict<const W: usize>(
         (entry, Relation::new(index, W))
     };
     let tree = cache::tree::<W>(&store);
-    let guess = tree.predict(&entry.key);
+    let guess = tree.predict(&entry.key).or_raise(index);
     let before = pages_read();
     let leaf = tree.find(&entry).or_raise(index);
     let pages = pages_read() - before;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use learned::key::Entry;
 use learned::leaf::Leaf;
-use learned::model::Model;
+use learned::model::Loaded;
 use learned::page::{self, Block, Kind, META, PAGE_SIZE};
 use learned::store::Store;
 use learned::{Result, Tree};
@@ -119,14 +119,14 @@ impl Stats {
             ..Self::default()
         };
         let bytes = tree.load_model()?;
-        let model = bytes.as_deref().and_then(Model::open);
+        let model = bytes.as_deref().and_then(Loaded::open);
         let mut lows = Vec::new();
         let mut places = HashMap::new();
         if let Some(model) = &model {
             stats.model_stages = model.stages() as i32;
             stats.segments = model.segments() as u64;
-            lows.resize(model.leaves() as usize, None);
-            places = (0..model.leaves())
+            lows.resize(model.root().leaves() as usize, None);
+            places = (0..model.root().leaves())
                 .filter_map(|ordinal| Some((model.block(ordinal)?, ordinal as usize)))
                 .collect::<HashMap<Block, usize>>();
         }
@@ -158,7 +158,7 @@ impl Stats {
 
 /// Predicts the key of each leaf's low fence. Of leaves that begin with the same key only the first counts:
 /// a search for the key should come out there, or one leaf earlier if the leaf begins amid the key's entries.
-fn errors<const W: usize>(model: &Model<'_>, lows: &[Option<Entry<W>>]) -> Option<Errors> {
+fn errors<const W: usize>(model: &Loaded<'_>, lows: &[Option<Entry<W>>]) -> Option<Errors> {
     let (mut max, mut sum, mut count) = (0, 0, 0u64);
     let mut before = None;
     for (ordinal, low) in (0u32..).zip(lows) {
@@ -166,7 +166,7 @@ fn errors<const W: usize>(model: &Model<'_>, lows: &[Option<Entry<W>>]) -> Optio
         if before.replace(low.key) == Some(low.key) {
             continue;
         }
-        if let Some(guess) = model.predict(&low.key) {
+        if let Some((guess, _)) = model.predict(&low.key) {
             let truth = ordinal.saturating_sub(u32::from(low.tie > 0));
             let error = guess.ordinal.abs_diff(truth);
             max = max.max(error);

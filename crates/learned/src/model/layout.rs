@@ -5,9 +5,11 @@
 //!    8  generation u64
 //!   16  length of all of it u32, leaves u32
 //!   24  block of leaf 0 u32, offset of the directory u32 (0: leaf j is block of leaf 0 + j)
+//!       (the root of a divided model: all leaves are below the first block; the directory has the parts')
 //!   32  report: offset u32, length u32
 //!   40  offset of the axes u32 (0: one word, which is the coordinate)
-//!   44  the last stage is exact u8 (0 or 1), its bound below u8, reserved u16
+//!   44  the last stage is exact u8 (0 or 1), its bound below u8
+//!       leaves per part u16 (0: in one piece; else the last stage's positions are parts)
 //!   48  stages, root first: 10 x (offset u32, segments u32)
 //!  128  stages: first coordinates (8 bytes each) of all segments, then their lines (24 bytes each)
 //!       (an exact last stage: first coordinates of all leaves, no lines)
@@ -21,7 +23,7 @@
 /// "OLM1" in memory order.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"OLM1");
 /// Version of this format.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of the header.
 pub const HEAD: usize = 128;
 /// Most stages there can be. Each is at most 1/9 of the one below, so ten cover any index.
@@ -65,6 +67,8 @@ pub mod head {
     pub const AXES: usize = 40;
     /// Whether the last stage is exact; its bound below.
     pub const EXACT: usize = 44;
+    /// Leaves per part.
+    pub const PART: usize = 46;
     /// The table of stages.
     pub const TABLE: usize = 48;
 }

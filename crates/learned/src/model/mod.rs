@@ -5,6 +5,9 @@
 //! to the segment of the stage below, until at most [`layout::ROOT`] segments are left. All of it is
 //! one flat run of bytes ([`layout`]), read in place by [`Model`] and written by [`Training`].
 //!
+//! A model of many leaves is divided, so that those who have no memory for it read one page of it: its leaves are cut into parts
+//! ([`Training::parts`]), each of which is a model that fits a page, and its root ([`Training::root`]) is a model that finds the part.
+//!
 //! The model is advice. Its bytes may be stale or damaged: then [`Model::open`] refuses them or
 //! [`Model::predict`] names a wrong leaf, which the fences on the page show.
 //!
@@ -14,6 +17,7 @@
 pub mod coordinate;
 pub mod fit;
 pub mod layout;
+pub mod loaded;
 pub mod report;
 mod stages;
 #[cfg(test)]
@@ -22,6 +26,7 @@ pub mod train;
 mod verify;
 pub mod view;
 
+pub use loaded::Loaded;
 pub use report::Report;
 pub use train::{Samples, Training};
 pub use verify::Mismatch;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Longest report accepted, so that damaged bytes cannot ask for much memory.
 const LONGEST: usize = 4096;
 
-/// How a training went.
+/// How a training went; of a divided model that of its root, whose points are the parts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Report {
     /// When, in microseconds since the Unix epoch, as the caller said.

@@ -68,6 +68,9 @@ impl<const W: usize> Samples<W> {
     }
 }
 
+/// Leaves of a part: with 12 bytes each and the stages above them they fill most of a page.
+const PART: usize = if cfg!(test) { 16 } else { 448 };
+
 /// The last stage.
 enum Last {
     /// Lines within a tolerance.
@@ -85,6 +88,10 @@ pub struct Training<const W: usize> {
     points: Vec<(Entry<W>, Block)>,
     /// Keys by which lines are judged.
     pub samples: Samples<W>,
+    /// Whether other leaves come before the first one, which else begins at minus infinity.
+    inner: bool,
+    /// For the root of a divided model: leaves of all parts, and a bound for their blocks.
+    over: Option<(u32, Block)>,
 }
 
 impl<const W: usize> Training<W> {
@@ -116,10 +123,11 @@ impl<const W: usize> Training<W> {
 
     /// Fits the model and returns its bytes. `now_micros` (microseconds since the Unix epoch) only goes into the report.
     /// More than 2^32 - 2 leaves or 4 GB give bytes that [`super::Model::open`] refuses.
-    pub fn finish(self, generation: u64, now_micros: i64) -> Vec<u8> {
+    pub fn finish(&self, generation: u64, now_micros: i64) -> Vec<u8> {
         let begun = Instant::now();
         // The leftmost fence is minus infinity, not an observation.
-        let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
+        let observed = self.points.iter().skip(usize::from(!self.inner));
+        let axes = coordinate::axes(observed.map(|(low, _)| &low.key));
         let (steps, begins) = self.steps(&axes);
         let last = self.last_stage(&steps, begins, &axes);
         let mut report = Report {
@@ -165,16 +173,50 @@ impl<const W: usize> Training<W> {
         bytes
     }
 
+    /// The parts of a divided model, each a model of some leaves that follow one another.
+    pub fn parts(&self, generation: u64, now_micros: i64) -> Vec<Vec<u8>> {
+        let parts = self.points.chunks(PART).zip(0u32..);
+        let parts = parts.map(|(points, number)| {
+            let mut part = Self {
+                points: points.to_vec(),
+                inner: number > 0,
+                ..Self::default()
+            };
+            let keys = self.samples.keys.iter();
+            let keys = keys.filter(|(ordinal, _)| ordinal / PART as u32 == number);
+            let keys = keys.map(|&(ordinal, key)| (ordinal % PART as u32, key));
+            part.samples.keys.extend(keys);
+            part.finish(generation, now_micros)
+        });
+        parts.collect()
+    }
+
+    /// The root above a divided model's parts, which are at these blocks: a model whose leaves they are.
+    pub fn root(&self, blocks: &[Block], generation: u64, now_micros: i64) -> Vec<u8> {
+        let firsts = self.points.iter().step_by(PART);
+        let end = self.points.iter().map(|point| point.1).max();
+        let root = Self {
+            points: firsts.zip(blocks).map(|(&(low, _), &b)| (low, b)).collect(),
+            over: Some((
+                self.points.len() as u32,
+                end.map_or(0, |b| b.saturating_add(1)),
+            )),
+            ..Self::default()
+        };
+        root.finish(generation, now_micros)
+    }
+
     /// The leaf of a key as a function of its coordinate, and the coordinate where each leaf begins.
     fn steps(&self, axes: &[Axis]) -> (Vec<Step>, Vec<u64>) {
         let mut begins = Vec::with_capacity(self.points.len());
         let mut steps: Vec<Step> = Vec::with_capacity(self.points.len());
         for (j, (low, _)) in (0u32..).zip(&self.points) {
-            let Some(&prev) = steps.last() else {
+            let prev = steps.last().copied();
+            if prev.is_none() && !self.inner {
                 steps.push(Step::sharp(0, 0));
                 begins.push(0);
                 continue;
-            };
+            }
             let x = coordinate::coordinate(axes.iter().copied(), &low.key);
             let unique = coordinate::is_unique(axes, &low.key);
             let x = if unique && low.tie > 0 {
@@ -187,6 +229,11 @@ impl<const W: usize> Training<W> {
                 }
             } else {
                 x
+            };
+            let Some(prev) = prev else {
+                steps.push(Step::sharp(x, 0));
+                begins.push(x);
+                continue;
             };
             begins.push(x.max(prev.x));
             if x < prev.x {
@@ -222,10 +269,12 @@ impl<const W: usize> Training<W> {
     /// Lines within the least tolerance as long as they are smaller than the leaves' own first
     /// coordinates: four leaves a segment of 32 bytes. Else those coordinates, which are exact and
     /// 0.1 % of the leaves. So are they where lines would lead too many of the sampled keys astray. Only where
-    /// many leaves share a coordinate neither will do, and lines are made coarser.
+    /// many leaves share a coordinate neither will do, and lines are made coarser. The root of a divided model is
+    /// exact, too: a 32nd of a part are many leaves.
     fn last_stage(&self, steps: &[Step], begins: Vec<u64>, axes: &[Axis]) -> Last {
         let limit = 8 + self.points.len() / 4;
-        if let Some(lines) = stages::leaves(steps, TIGHTEST, limit)
+        if self.over.is_none()
+            && let Some(lines) = stages::leaves(steps, TIGHTEST, limit)
             && self.astray(&lines, axes) * ASTRAY <= self.samples.keys.len()
         {
             return Last::Lines(TIGHTEST, lines);
@@ -295,7 +344,7 @@ impl<const W: usize> Training<W> {
         let contiguous = (0u32..)
             .zip(&self.points)
             .all(|(j, &(_, b))| first.checked_add(j) == Some(b));
-        if !contiguous {
+        if !contiguous || self.over.is_some() {
             let at = bytes.len();
             set(&mut bytes, head::DIRECTORY, at);
             bytes.extend(self.points.iter().flat_map(|&(_, b)| b.to_le_bytes()));
@@ -304,8 +353,12 @@ impl<const W: usize> Training<W> {
         put(&mut bytes, head::VERSION, &VERSION.to_le_bytes());
         put(&mut bytes, head::WORDS, &[W as u8, count as u8]);
         put(&mut bytes, head::GENERATION, &generation.to_le_bytes());
-        set(&mut bytes, head::LEAVES, self.points.len());
+        let (leaves, first) = self.over.unwrap_or((self.points.len() as u32, first));
+        put(&mut bytes, head::LEAVES, &leaves.to_le_bytes());
         put(&mut bytes, head::FIRST_BLOCK, &first.to_le_bytes());
+        if self.over.is_some() {
+            put(&mut bytes, head::PART, &(PART as u16).to_le_bytes());
+        }
         bytes
     }
 }

@@ -21,7 +21,7 @@ pub struct Model<'a> {
 /// Where a key should be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
-    /// The leaf, counted in key order from 0; below [`Model::leaves`].
+    /// The leaf, counted in key order from 0; below [`Model::positions`].
     pub ordinal: u32,
     /// When trained, the key's leaf was at most so many leaves to the left; at most `ordinal`.
     pub below: u32,
@@ -80,7 +80,7 @@ impl<'a> Model<'a> {
             })
             && (model.words() == 1 || fits(model.at(head::AXES), model.words() * AXIS))
             && (model.at(head::DIRECTORY) == 0
-                || fits(model.at(head::DIRECTORY), model.leaves() as usize * 4))
+                || fits(model.at(head::DIRECTORY), model.positions() as usize * 4))
             && fits(model.at(head::REPORT), model.at(head::REPORT_LENGTH));
         sound.then_some(model)
     }
@@ -93,6 +93,26 @@ impl<'a> Model<'a> {
     /// Number of leaves trained on.
     pub fn leaves(&self) -> u32 {
         u32_of(self.head, head::LEAVES)
+    }
+
+    /// Leaves that each part of a divided model but the last knows; 0: the model is in one piece.
+    #[inline(always)]
+    pub fn part(&self) -> u32 {
+        u16::from_le_bytes(field(self.head, head::PART)).into()
+    }
+
+    /// What predictions are about: leaves, or the parts of a divided model.
+    #[inline(always)]
+    pub fn positions(&self) -> u32 {
+        match self.part() {
+            0 => self.leaves(),
+            part => self.leaves().div_ceil(part),
+        }
+    }
+
+    /// A bound for the blocks of a divided model's leaves.
+    pub fn end(&self) -> Block {
+        u32_of(self.head, head::FIRST_BLOCK)
     }
 
     /// Words per key.
@@ -172,7 +192,7 @@ impl<'a> Model<'a> {
         if line.flags & SEARCH_TREE != 0 {
             return None;
         }
-        let last = self.leaves().checked_sub(1)?;
+        let last = self.positions().checked_sub(1)?;
         let ordinal = ordinal.min(last);
         Some(Prediction {
             ordinal,
@@ -223,10 +243,10 @@ impl<'a> Model<'a> {
             .map(|(line, guess, _)| (line, guess))
     }
 
-    /// The block of a leaf; None beyond the leaves.
+    /// The block of a leaf, or of a divided model's part; None beyond them.
     #[inline(always)]
     pub fn block(&self, ordinal: u32) -> Option<Block> {
-        if ordinal >= self.leaves() {
+        if ordinal >= self.positions() {
             return None;
         }
         let directory = self.at(head::DIRECTORY);
@@ -241,9 +261,9 @@ impl<'a> Model<'a> {
     pub fn ordinal(&self, block: Block) -> Option<u32> {
         if self.at(head::DIRECTORY) == 0 {
             let first = u32_of(self.head, head::FIRST_BLOCK);
-            return block.checked_sub(first).filter(|&i| i < self.leaves());
+            return block.checked_sub(first).filter(|&i| i < self.positions());
         }
-        (0..self.leaves()).find(|&i| self.block(i) == Some(block))
+        (0..self.positions()).find(|&i| self.block(i) == Some(block))
     }
 
     /// The coordinate of a key: see [`coordinate`](super::coordinate).

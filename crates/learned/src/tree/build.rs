@@ -1,6 +1,6 @@
 //! Building an index from entries in order: leaves, then the levels above, the model, the meta page.
 
-use super::train::{PAYLOAD, model_page};
+use super::chain;
 use crate::error::{Error, Result};
 use crate::inner::{self, Frame, Inner, Item};
 use crate::key::Entry;
@@ -141,13 +141,18 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         }
         let (root, level) = self.write_inner(&mut next)?;
 
+        let mut model = ModelAt::NONE;
         // A single leaf is found without a model.
-        let bytes = if leaves > 1 {
-            training.finish(1, now_micros)
-        } else {
-            Vec::new()
-        };
-        let model = self.write_model(&bytes, &mut next)?;
+        if leaves > 1 {
+            let sink = &mut self.sink;
+            let place = chain::lay_out(&training, 1, now_micros, &mut |page| {
+                sink.put(next, &page)?;
+                next += 1;
+                Ok(Some(next - 1))
+            })?;
+            model = place.unwrap_or(model);
+            model.blocks = next;
+        }
         let meta = Meta {
             root,
             level,
@@ -225,27 +230,6 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             below = these;
         }
         Ok((below.first().map_or(FIRST_LEAF, |item| item.1), level))
-    }
-
-    fn write_model(&mut self, bytes: &[u8], next: &mut Block) -> Result<ModelAt> {
-        if bytes.is_empty() {
-            return Ok(ModelAt::NONE);
-        }
-        let first = *next;
-        let pages = bytes.len().div_ceil(PAYLOAD) as u32;
-        for (sequence, part) in (0..).zip(bytes.chunks(PAYLOAD)) {
-            let after = (sequence + 1 < pages).then_some(*next + 1);
-            self.sink
-                .put(*next, &model_page(W, 1, sequence, part, after))?;
-            *next += 1;
-        }
-        Ok(ModelAt {
-            generation: 1,
-            first,
-            pages,
-            bytes: bytes.len() as u64,
-            blocks: *next,
-        })
     }
 }
 

@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 
 use super::counts::bump;
-use super::{RESTARTS, Tree, retry};
+use super::{RESTARTS, Tree, chain, retry};
 use crate::error::{Error, Result};
 use crate::fences;
 use crate::inner::Inner;
 use crate::key::Entry;
-use crate::model::Prediction;
+use crate::model::{Loaded, Prediction};
 use crate::page::{self, Block, Page};
 use crate::store::{Guard, Store};
 
@@ -20,10 +20,18 @@ const PROBES: u32 = 4;
 struct Guess {
     /// What the model says.
     leaf: Prediction,
+    /// The block of that leaf.
+    expected: Block,
+    /// Where the leaf was met before instead.
+    recent: Option<Block>,
+}
+
+impl Guess {
     /// The block to look at first.
-    block: Block,
-    /// Where the leaf was met before, not where the model says.
-    recent: bool,
+    #[inline(always)]
+    fn block(&self) -> Block {
+        self.recent.unwrap_or(self.expected)
+    }
 }
 
 /// What a search is after: the page that covers `entry`, or the last page that begins below it.
@@ -135,9 +143,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let target = Target::at(entry);
         let mut guess = match hint {
             Some(_) => None,
-            None => self.guess(&target),
+            None => self.guess(&target)?,
         };
-        let mut hint = hint.or(guess.map(|guess| guess.block));
+        let mut hint = hint.or(guess.map(|guess| guess.block()));
         retry(|| {
             let (start, links) = match hint.take() {
                 Some(block) => (block, 1),
@@ -149,7 +157,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 return Ok(None);
             };
             if let Some(guess) = guess.take() {
-                let beside = u64::from(leaf.block() != guess.block);
+                let beside = u64::from(leaf.block() != guess.block());
                 bump(&self.counts.links, beside);
                 self.note(&guess, &leaf, leaf.block(), beside)?;
             }
@@ -165,7 +173,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
 
     /// The leaf for `target`, under a share lock.
     pub(super) fn leaf(&self, target: &Target<W>) -> Result<S::Read> {
-        let Some(guess) = self.guess(target) else {
+        let Some(guess) = self.guess(target)? else {
             return self.descend(target);
         };
         if let Some(leaf) = self.probe(&guess, target)? {
@@ -257,29 +265,57 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
 
     /// The leaf and the block where the model expects a key.
     #[inline(always)]
-    pub fn predict(&self, key: &[u64; W]) -> Option<(Prediction, Block)> {
-        let model = self.model.as_ref()?;
-        let guess = model.predict::<W>(key)?;
-        Some((guess, model.block(guess.ordinal)?))
+    pub fn predict(&self, key: &[u64; W]) -> Result<Option<(Prediction, Block)>> {
+        let Some(model) = &self.model else {
+            return Ok(None);
+        };
+        let root = model.root();
+        let guess = root.predict::<W>(key);
+        let guess = guess.and_then(|guess| Some((guess, root.block(guess.ordinal)?)));
+        match guess {
+            Some((part, block)) if root.part() > 0 => {
+                self.predict_in_part(model, part.ordinal, block, key)
+            }
+            guess => Ok(guess),
+        }
+    }
+
+    /// Asks a part of the model, which is here or on its page.
+    #[inline(never)]
+    fn predict_in_part(
+        &self,
+        model: &Loaded<'_>,
+        number: u32,
+        block: Block,
+        key: &[u64; W],
+    ) -> Result<Option<(Prediction, Block)>> {
+        if let Some(part) = model.part(number) {
+            return Ok(model.predict_in_part(number, part, key));
+        }
+        let root = model.root();
+        let page = self.read(block)?;
+        // It may be another model's by now.
+        let following = root.positions().saturating_sub(number + 1);
+        let part = chain::payload(&page, root.generation(), following);
+        Ok(part.and_then(|part| model.predict_in_part(number, part, key)))
     }
 
     /// Where the search for `target` begins: where the model says, or where the leaf was met that
     /// the model does not know.
     #[inline(always)]
-    fn guess(&self, target: &Target<W>) -> Option<Guess> {
-        let (leaf, mut block) = self.predict(&target.entry.key)?;
-        let recent = self
-            .recent
-            .and_then(|recent| recent.find(leaf.ordinal, target));
-        if let Some(recent) = recent {
-            block = recent;
-        }
-        self.store.prefetch(block, leaf.within);
-        Some(Guess {
+    fn guess(&self, target: &Target<W>) -> Result<Option<Guess>> {
+        let Some((leaf, expected)) = self.predict(&target.entry.key)? else {
+            return Ok(None);
+        };
+        let guess = Guess {
             leaf,
-            block,
-            recent: recent.is_some(),
-        })
+            expected,
+            recent: self
+                .recent
+                .and_then(|recent| recent.find(leaf.ordinal, target)),
+        };
+        self.store.prefetch(guess.block(), leaf.within);
+        Ok(Some(guess))
     }
 
     /// The leaf for `target` where it was guessed to be, or near there.
@@ -287,13 +323,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some(model) = &self.model else {
             return Ok(None);
         };
-        let last = model.leaves().saturating_sub(1);
+        let last = model.root().leaves().saturating_sub(1);
         let mut ordinal = guess.leaf.ordinal;
         // The bounds are those of the first leaf with a key. The entry just below such a leaf's
         // first one lies in the leaf before it.
         let lowest = ordinal.saturating_sub(guess.leaf.below.saturating_add(1));
-        let mut recent = guess.recent;
-        let mut next = Some(guess.block);
+        let mut recent = guess.recent.is_some();
+        let mut next = Some(guess.block());
         let mut begins = None;
         for beside in 0..PROBES {
             let Some(block) = next else { break };
@@ -307,7 +343,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 Step::Right(..) if ordinal == last && begins.is_none() && !recent => break,
                 Step::Right(right, fence) => (next, begins) = (Some(right), Some(fence)),
                 // It is not where it was met: what does the model say?
-                Step::Left | Step::Astray if recent => next = model.block(ordinal),
+                Step::Left | Step::Astray if recent => next = Some(guess.expected),
                 Step::Left if begins.is_none() && ordinal > lowest => {
                     ordinal -= 1;
                     next = model.block(ordinal);

@@ -8,6 +8,7 @@
 //! - Every record leaves a tree in which each key reaches its leaf by downlinks and right links.
 
 mod build;
+mod chain;
 mod counts;
 mod delete;
 mod descend;
@@ -31,7 +32,7 @@ pub use build::{Builder, Built, Sink, empty_index};
 pub use counts::Counts;
 pub use insert::{How, Inserted};
 pub use recent::Recent;
-pub use train::{Swept, has_grown, load_pages};
+pub use train::{Swept, has_grown};
 pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
 pub use verify::Report;
@@ -39,7 +40,7 @@ pub use verify::Report;
 use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::meta::Meta;
-use crate::model::Model;
+use crate::model::Loaded;
 use crate::page::{Block, META};
 use crate::store::Store;
 
@@ -52,7 +53,7 @@ pub struct Tree<'s, S: Store, const W: usize> {
     pub store: &'s S,
     /// The root and its level as last seen: a hint.
     root: Cell<Option<(Block, u8)>>,
-    model: Option<Model<'s>>,
+    model: Option<Loaded<'s>>,
     recent: Option<&'s Recent<W>>,
     /// What the searches met.
     pub counts: Counts,
@@ -80,7 +81,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
     /// date.
     pub fn with_model(store: &'s S, bytes: &'s [u8]) -> Self {
         Self {
-            model: Model::open(bytes),
+            model: Loaded::open(bytes),
             ..Self::new(store)
         }
     }
@@ -101,7 +102,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
     }
 
     /// The model that searches ask.
-    pub fn model(&self) -> Option<&Model<'s>> {
+    pub fn model(&self) -> Option<&Loaded<'s>> {
         self.model.as_ref()
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Tree;
 use crate::error::Result;
 use crate::key::Entry;
-use crate::model::Model;
+use crate::model::Loaded;
 use crate::page::Block;
 use crate::store::Store;
 
@@ -14,7 +14,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// are no more. The number of leaves alone would not tell: in a sliding window it stays the same.
     pub fn is_model_stale(&self) -> Result<bool> {
         let bytes = self.load_model()?;
-        let model = bytes.as_deref().and_then(Model::open);
+        let model = bytes.as_deref().and_then(Loaded::open);
         let known: HashMap<Block, u32> = model.iter().flat_map(blocks).collect();
         let (mut leaves, mut found) = (0, 0);
         let mut before = None;
@@ -35,14 +35,14 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 }
 
-fn blocks(model: &Model<'_>) -> impl Iterator<Item = (Block, u32)> {
-    (0..model.leaves()).filter_map(|ordinal| Some((model.block(ordinal)?, ordinal)))
+fn blocks(model: &Loaded<'_>) -> impl Iterator<Item = (Block, u32)> {
+    (0..model.root().leaves()).filter_map(|ordinal| Some((model.block(ordinal)?, ordinal)))
 }
 
 /// Whether the model finds its leaf `ordinal`, which begins at `low`, within its bounds. It need not,
 /// where it has nothing to say.
-pub(super) fn finds<const W: usize>(model: &Model<'_>, ordinal: u32, low: &Entry<W>) -> bool {
-    model.predict::<W>(&low.key).is_none_or(|guess| {
+pub(super) fn finds<const W: usize>(model: &Loaded<'_>, ordinal: u32, low: &Entry<W>) -> bool {
+    model.predict::<W>(&low.key).is_none_or(|(guess, _)| {
         let lowest = guess.ordinal.saturating_sub(guess.below);
         let highest = guess.ordinal.saturating_add(guess.above);
         // Predictions are for the leaf that covers the lowest entry with the key.

@@ -2,16 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Tree;
 use super::stale::finds;
-use super::train::load_pages;
+use super::{Tree, chain};
 use crate::error::{Error, Result};
 use crate::fences::{self, is_incomplete};
 use crate::inner::{Inner, Item};
 use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::meta::ModelAt;
-use crate::model::Model;
+use crate::model::Loaded;
 use crate::page::{self, Block, Kind, META, PAGE_ID, PAGE_SIZE, Page, SPECIAL, VERSION, u16_at};
 use crate::store::Store;
 
@@ -156,7 +155,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         reached: &mut HashSet<Block>,
         report: &mut Report,
     ) -> Result<()> {
-        let Some((bytes, blocks)) = load_pages(self.store, place)? else {
+        let Some(blocks) = chain::blocks(self.store, place)? else {
             if place.pages == 0 {
                 return Ok(());
             }
@@ -171,14 +170,15 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             }
             report.model_pages += 1;
         }
-        report.model_bytes = bytes.len() as u64;
-        let Some(model) = Model::open(&bytes) else {
+        report.model_bytes = place.bytes;
+        let bytes = self.load_model_at(place, usize::MAX)?;
+        let Some(model) = bytes.as_deref().and_then(Loaded::open) else {
             return Err(Error::corrupted(place.first, "the model is damaged"));
         };
         report.model_stages = model.stages() as u64;
         report.model_segments = model.segments() as u64;
         let mut before = None;
-        for ordinal in 0..model.leaves() {
+        for ordinal in 0..model.root().leaves() {
             self.store.interrupt();
             report.model_leaves += 1;
             let low = model.block(ordinal).and_then(|block| leaves.get(&block));

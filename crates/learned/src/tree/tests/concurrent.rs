@@ -59,9 +59,12 @@ impl Load {
     fn write(&self, number: u64, entries: u64) {
         let _done = Done(&self.writing);
         let mut rng = Rng::new(self.seed * 10 + number);
-        let mut last = None;
+        let (mut last, mut model) = (None, None);
         for i in 0..entries {
-            let tree = tree::<WORDS>(&self.mem, None);
+            if rng.chance(5) {
+                model = super::model::<WORDS>(&self.mem, &mut rng);
+            }
+            let tree = tree::<WORDS>(&self.mem, model.as_deref());
             let mut new = self.pattern.entry::<WORDS>(3 * i + number, &mut rng);
             let dies = rng.chance(20);
             let block = if dies { 1 << 20 | i as u32 } else { i as u32 };
@@ -116,7 +119,7 @@ impl Load {
             }
             drop(tree);
             if rng.chance(50) {
-                model = super::tree::<WORDS>(&self.mem, None).load_model().unwrap();
+                model = super::model::<WORDS>(&self.mem, &mut rng);
             }
         }
     }

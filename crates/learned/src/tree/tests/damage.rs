@@ -23,7 +23,10 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
             1 => tree.retrain(0).unwrap(),
             2 => {
                 let allocate = || mem.allocate().map(Some);
-                tree.write_model(&[7; 9000], rng.next(), &allocate).unwrap();
+                let training = irregular::<W>(rng.below(100));
+                let generation = rng.next();
+                tree.write_model(&training, generation, 0, &allocate)
+                    .unwrap();
             }
             _ => {}
         }
@@ -120,7 +123,7 @@ fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
             kind = seed / 50;
             (sound, known) = varied::<W>(kind);
         }
-        let model = tree::<W>(&sound, None).load_model().unwrap();
+        let model = model::<W>(&sound, &mut rng);
         let mem = Mem::new(sound.pages());
         damage(&mem, &mut rng);
         mem.limit_reads(2_000_000);
@@ -139,7 +142,8 @@ fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
             );
         }
     }
-    assert!(faults > silent, "{faults} against {silent}");
+    // Damage to the model may only make searches slow.
+    assert!(faults * 3 > silent, "{faults} against {silent}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{Builder, Report, Tree, empty_index};
 use crate::key::{Entry, tie_of};
 use crate::leaf::Leaf;
 use crate::mem::{Mem, Pages};
+use crate::model::Training;
 use crate::store::Guard;
 
 /// Words of the keys in most tests: all but the first are noise, so that few entries fit a leaf.
@@ -62,6 +63,17 @@ fn entry<const W: usize>(n: u64, tid: u64) -> Entry<W> {
     let mut key: [u64; W] = std::array::from_fn(|_| noise.next());
     key[0] = n;
     Entry::new(key, tie_of((tid / 200) as u32, (tid % 200 + 1) as u16))
+}
+
+/// So many leaves that lie near no line.
+fn irregular<const W: usize>(leaves: u64) -> Training<W> {
+    let mut training = Training::new();
+    let mut n = 0;
+    for i in 0..leaves {
+        training.push(&entry(n, i), 1);
+        n += 1 << Rng::new(i).below(40);
+    }
+    training
 }
 
 /// How new keys come.
@@ -147,6 +159,14 @@ fn build_filled<const W: usize>(entries: &Set<W>, fill: u8) -> Mem {
     mem
 }
 
+/// The model, of a divided one only the root every other time.
+fn model<const W: usize>(mem: &Mem, rng: &mut Rng) -> Option<Vec<u8>> {
+    let tree = tree::<W>(mem, None);
+    let budget = if rng.chance(50) { 0 } else { usize::MAX };
+    tree.load_model_at(&tree.meta().unwrap().model, budget)
+        .unwrap()
+}
+
 fn tree<'a, const W: usize>(mem: &'a Mem, model: Option<&'a [u8]>) -> Tree<'a, Mem, W> {
     match model {
         Some(bytes) => Tree::with_model(mem, bytes),
@@ -196,7 +216,8 @@ fn forward<const W: usize>(
             // The next leaf may have been merged into this one meanwhile.
             from = from.max(high);
             match tree.next(&high, right).unwrap() {
-                Some(next) => leaf = next,
+                // It may have been merged with the one before.
+                Some(next) => (leaf, from) = (next, high),
                 None => return out,
             }
         }

@@ -15,12 +15,12 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
         build(&expected)
     };
     check(&mem, &expected);
-    let mut model = tree::<W>(&mem, None).load_model().unwrap();
+    let mut model = model::<W>(&mem, &mut rng);
     let mut reload = false;
     let mut highest = 0;
     for i in steps / 3..steps {
         if std::mem::take(&mut reload) {
-            model = tree::<W>(&mem, None).load_model().unwrap();
+            model = super::model::<W>(&mem, &mut rng);
             assert!(model.is_some());
         }
         let tree = tree::<W>(&mem, model.as_deref().filter(|_| rng.chance(70)));
@@ -214,7 +214,7 @@ fn the_model_saves_the_descent() {
 #[test]
 fn pages_of_another_model_are_not_mixed_in() {
     use crate::store::Store;
-    use crate::tree::load_pages;
+    use crate::tree::chain::blocks;
     let set: Set<WORDS> = (0..4000).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
@@ -222,50 +222,52 @@ fn pages_of_another_model_are_not_mixed_in() {
     for now in 0..4 {
         tree.retrain(now).unwrap();
         // Who read the meta page long ago finds nothing, rather than a mixture.
-        assert!(load_pages(&mem, &old).unwrap().is_none());
+        assert!(blocks(&mem, &old).unwrap().is_none());
         assert!(tree.load_model().unwrap().is_some());
     }
-    let bytes: Vec<u8> = (0..30_000u32).map(|i| (i % 251) as u8).collect();
-    let allocate = || mem.allocate().map(Some);
-    let (first, pages) = tree.write_model(&bytes, 77, &allocate).unwrap().unwrap();
-    let place = crate::meta::ModelAt {
-        generation: 77,
-        first: first.unwrap(),
-        pages,
-        bytes: bytes.len() as u64,
-        blocks: 0,
+    let training = irregular::<WORDS>(700);
+    let write = |generation| {
+        let allocate = || mem.allocate().map(Some);
+        let place = tree.write_model(&training, generation, 0, &allocate);
+        place.unwrap().unwrap()
     };
-    let (loaded, blocks) = load_pages(&mem, &place).unwrap().unwrap();
-    assert!(loaded == bytes && blocks.len() == 4);
+    let place = write(77);
+    let used = blocks(&mem, &place).unwrap().unwrap();
+    let pages = place.pages;
+    assert!(used.len() == pages as usize && pages > 4);
     for wrong in [
         crate::meta::ModelAt {
             generation: 76,
             ..place
         },
         crate::meta::ModelAt {
-            first: blocks[1],
+            first: used[1],
             ..place
         },
         crate::meta::ModelAt {
-            first: blocks[1],
-            pages: 3,
-            bytes: 0,
+            first: used[1],
+            pages: pages - 1,
             ..place
         },
-        crate::meta::ModelAt { pages: 3, ..place },
         crate::meta::ModelAt {
-            bytes: 29_999,
+            pages: pages - 1,
+            ..place
+        },
+        crate::meta::ModelAt {
+            bytes: place.bytes - 1,
             ..place
         },
     ] {
-        assert!(load_pages(&mem, &wrong).unwrap().is_none(), "{wrong:?}");
+        assert!(blocks(&mem, &wrong).unwrap().is_none(), "{wrong:?}");
     }
     // Nothing refers to them, as after a crash: they are swept, and used again.
-    assert_eq!(tree.sweep(&mut |_| ()).unwrap().stale, 4);
-    assert!(load_pages(&mem, &place).unwrap().is_none());
-    let (_, again) = tree.write_model(&bytes, 78, &allocate).unwrap().unwrap();
-    assert_eq!(again, 4);
-    assert!(load_pages(&mem, &place).unwrap().is_none());
+    let swept = tree.sweep(&mut |_| ()).unwrap();
+    assert_eq!(swept.stale, u64::from(pages));
+    assert!(blocks(&mem, &place).unwrap().is_none());
+    let end = mem.blocks().unwrap();
+    assert_eq!(write(78).pages, pages);
+    assert_eq!(mem.blocks().unwrap(), end);
+    assert!(blocks(&mem, &place).unwrap().is_none());
 }
 
 #[test]

@@ -281,6 +281,68 @@ fn few_pages_after_random_growth() {
     }
 }
 
+/// Who has no memory for a large model reads one page of it, then the leaf; and it errs no more often than one
+/// that is kept, by which the same leaves are predicted.
+#[test]
+fn one_page_more_without_memory() {
+    for name in ["uniform", "two clusters", "all equal", "zipf"] {
+        let mut rng = Rng::new(11);
+        let keys = keys(name, ROWS / 2, &mut rng);
+        let set: Set<1> = (0..).zip(&keys).map(|(i, &key)| row(key, i)).collect();
+        let mem = build_filled(&set, 10);
+        let plain = tree::<1>(&mem, None);
+        for retrained in [false, true] {
+            if retrained {
+                // With a directory, which builds do without.
+                plain
+                    .insert(row(keys[7], u64::from(u32::MAX)), FILL)
+                    .unwrap();
+                plain.retrain(0).unwrap();
+            }
+            let place = plain.meta().unwrap().model;
+            let kept = plain.load_model_at(&place, usize::MAX).unwrap().unwrap();
+            let root = plain.load_model_at(&place, 0).unwrap().unwrap();
+            let divided = kept.len() > root.len();
+            assert!(divided || name == "all equal", "{name}: {place:?}");
+            let kept = tree::<1>(&mem, Some(&kept));
+            let root = tree::<1>(&mem, Some(&root));
+            let mut pages = [0; 2];
+            for _ in 0..SEARCHES {
+                let key = keys[rng.below(keys.len() as u64) as usize];
+                assert_eq!(kept.predict(&[key]).unwrap(), root.predict(&[key]).unwrap());
+                pages[0] += search(&mem, &kept, key);
+                pages[1] += search(&mem, &root, key);
+            }
+            let [kept, root] = pages.map(|pages| pages as f64 / SEARCHES as f64);
+            println!("{name}: {kept:.3} pages, {root:.3} without memory");
+            assert!(
+                kept <= 1.1 && root <= 2.1 && (root > 1.9 || !divided),
+                "{kept} {root}"
+            );
+        }
+    }
+}
+
+/// Those who knew a model of which the pages are gone search the tree.
+#[test]
+fn parts_of_another_model_are_no_use() {
+    let mut rng = Rng::new(12);
+    let set: Set<1> = (0..100_000).map(|i| row(rng.next(), i)).collect();
+    let mem = build_filled(&set, 10);
+    let plain = tree::<1>(&mem, None);
+    let place = plain.meta().unwrap().model;
+    let old = plain.load_model_at(&place, 0).unwrap().unwrap();
+    let old = tree::<1>(&mem, Some(&old));
+    let key = set.iter().nth(50_000).unwrap().key;
+    assert!(old.predict(&key).unwrap().is_some());
+    plain.retrain(1).unwrap();
+    assert!(old.predict(&key).unwrap().is_none());
+    for entry in set.iter().step_by(997) {
+        assert!(old.contains(entry).unwrap());
+    }
+    assert_eq!(old.counts.descents.get(), old.counts.searches());
+}
+
 /// The model's upkeep costs little: trainings are few, and the longer the index the rarer.
 #[test]
 fn trainings_are_rare() {
