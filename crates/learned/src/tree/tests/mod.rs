@@ -213,8 +213,6 @@ fn forward<const W: usize>(
             if high >= *until {
                 return out;
             }
-            // The next leaf may have been merged into this one meanwhile.
-            from = from.max(high);
             match tree.next(&high, right).unwrap() {
                 // It may have been merged with the one before.
                 Some(next) => (leaf, from) = (next, high),
@@ -251,6 +249,7 @@ fn backward<const W: usize>(
             if low <= *from {
                 break;
             }
+            // Likewise the one below with this one.
             until = until.min(low);
             leaf = tree.find_before(&until).unwrap();
         }
