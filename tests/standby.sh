@@ -17,8 +17,9 @@ new_database standby
 make_load_tables
 start_replica standby standby2 "${standby[@]}"
 
-on_primary() { use_server standby standby; }
-on_standby() { use_server standby2 standby; }
+database=standby
+on_primary() { use_server standby $database; }
+on_standby() { use_server standby2 $database; }
 
 # The same pages and answers on both, all replayed.
 compare() {
@@ -66,8 +67,7 @@ done
 say "a snapshot on the standby keeps the rows that scans on the primary remove"
 use_server standby
 sql -c 'CREATE DATABASE dead'
-on_primary() { use_server standby dead; }
-on_standby() { use_server standby2 dead; }
+database=dead
 start_server standby2 "${standby[@]}" hot_standby_feedback=off
 on_primary
 if [ "$AM" = learned ]; then sql -c 'CREATE EXTENSION omendb'; fi
@@ -119,8 +119,7 @@ wait_loads
 catch_up standby standby2
 on_standby
 [ "$(sql -c "$by_index SELECT count(k) FROM few WHERE k > 0" -c "$by_index SELECT count(k) FROM many WHERE k > 0" | xargs)" = '10 5000' ] || die "the standby differs after removals"
-on_primary() { use_server standby standby; }
-on_standby() { use_server standby2 standby; }
+database=standby
 start_server standby2 "${standby[@]}"
 
 say "promotion in the middle of a load, which goes on on both"
