@@ -27,8 +27,9 @@ declare -A KEYS=(
     # Z-order codes of places in squares of 2^8 to 2^21 units (some metres to 40 km) that have a real city in them; some cities have many more.
     [places]='(SELECT array_agg(z) FROM cities)[1 + @h(1 + @h((SELECT count(*) FROM cities)))] >> 2 * (8 + r % 14)::int << 2 * (8 + r % 14)::int | @h(1::int8 << 2 * (8 + r % 14)::int)'
     [flights]='departure'
+    [window]='i * 1000 + @h(1000)'
 )
-DISTRIBUTIONS=${DISTRIBUTIONS:-sequential jitter uniform heavy equal clusters exponential powers alternating ends outliers users places timestamps bursts tenants reversed flights}
+DISTRIBUTIONS=${DISTRIBUTIONS:-sequential jitter uniform heavy equal clusters exponential powers alternating ends outliers users places timestamps bursts tenants reversed flights window}
 
 bench_server bench
 new_database model
@@ -94,6 +95,12 @@ for name in $DISTRIBUTIONS; do
         note "$name" 'half as many more' "$(pages 0)"
         sql -c 'VACUUM keys'
         note "$name" 'and VACUUM' "$(pages 0)" ;;
+    window) # half of the rows go at one end, and as many come at the other
+        sql -c "DELETE FROM keys WHERE v <= $((ROWS / 2))" -c 'VACUUM keys'
+        rows keys $((ROWS + 1)) $((ROWS * 3 / 2)) "${KEYS[$name]}"
+        note "$name" appended "$(pages "$ROWS")"
+        sql -c 'VACUUM keys'
+        note "$name" 'and VACUUM' "$(pages $((ROWS / 2)))" ;;
     clusters) # then all rows into a hundredth of one cluster
         rows keys $((ROWS + 1)) $((ROWS * 3 / 2)) '@h(10737418)'
         note "$name" 'half as many more' "$(pages 0)"

@@ -151,29 +151,32 @@ pub fn put_off(rel: pg_sys::Relation, blocks: Block) {
     }
 }
 
-/// Discards the cache where the index may have a better model; the next callback loads it.
+/// Discards the cache where the index may have a better model; the next callback loads it. Returns whether the
+/// model errs and is the newest there is.
 /// Called at the end of a callback, when nothing refers to the cache any more.
 #[inline(always)]
-pub fn review(store: &Relation) {
-    if header(store.raw()).is_some_and(|header| header.astray.get() >= header.patience.get()) {
-        ask(store);
-    }
+pub fn review(store: &Relation) -> bool {
+    header(store.raw()).is_some_and(|header| header.astray.get() >= header.patience.get())
+        && ask(store)
 }
 
-/// Asks the meta page whether there is another model.
+/// Asks the meta page whether there is another model; returns whether there is none.
 #[cold]
 #[inline(never)]
-fn ask(store: &Relation) {
+fn ask(store: &Relation) -> bool {
     let rel = store.raw();
     let model = for_words!(store.words(), model_now(store)).or_raise(rel);
-    let Some(header) = header(rel) else { return };
+    let Some(header) = header(rel) else {
+        return false;
+    };
     if model.generation != header.place.get().generation {
         forget(rel);
-        return;
+        return false;
     }
     header.astray.set(0);
     let patience = header.patience.get() * 2;
     header.patience.set(patience.min(MOST_PATIENCE));
+    true
 }
 
 /// What the meta page says of the model.

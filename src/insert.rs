@@ -112,7 +112,9 @@ fn conclude<const W: usize>(store: &Relation, done: Option<Inserted>) {
             train::after_split::<W>(store);
         }
     }
-    cache::review(store);
+    if cache::review(store) {
+        train::after_misses::<W>(store);
+    }
 }
 
 /// Adds the entry of a row, or checks it again, in a unique index.

@@ -16,6 +16,7 @@ mod handler;
 
 mod insert;
 mod inspect;
+mod kill;
 mod opclass;
 mod options;
 mod parallel;

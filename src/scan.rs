@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 
 use crate::cache;
 use crate::error::OrRaise;
+use crate::kill::Dead;
 use crate::parallel::Common;
 use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
@@ -56,6 +57,7 @@ struct Scan<const W: usize> {
     note_reads: bool,
     pinned: Option<Pinned>,
     mark: Option<Mark<W>>,
+    dead: Dead<W>,
     /// The row of an index-only scan.
     tuple: Tuple,
     /// TIDs on their way into a bitmap.
@@ -93,6 +95,7 @@ impl<const W: usize> Scan<W> {
             note_reads: false,
             pinned: None,
             mark: None,
+            dead: Dead::new(),
             tuple: Tuple::new(),
             tids: Vec::new(),
             context,
@@ -106,6 +109,8 @@ impl<const W: usize> Scan<W> {
     /// `scan` is the server's of this state, and `keys` are for its index.
     #[inline(always)]
     unsafe fn begin(&mut self, scan: &pg_sys::IndexScanDescData, keys: &[pg_sys::ScanKeyData]) {
+        // SAFETY: the scan's index and table are open.
+        unsafe { self.dead.remove(scan) };
         self.release();
         self.mark = None;
         bounds::apply(&self.columns, keys, &mut self.cursor);
@@ -130,6 +135,9 @@ impl<const W: usize> Scan<W> {
     #[inline(always)]
     fn next(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
         let forward = backward == self.columns.reversed;
+        if scan.kill_prior_tuple {
+            self.dead.note(&self.cursor);
+        }
         let entry = match self.cursor.step(forward) {
             Some(entry) => entry,
             None => match self.fill(scan, forward) {
@@ -148,6 +156,8 @@ impl<const W: usize> Scan<W> {
     /// Reads the next batch and returns its first entry; None at the end of the range.
     #[inline(never)]
     fn fill(&mut self, scan: &pg_sys::IndexScanDescData, forward: bool) -> Option<Entry<W>> {
+        // SAFETY: the scan's index and table are open.
+        unsafe { self.dead.remove(scan) };
         if !self.cursor.has_more(forward) {
             self.cursor.finish(forward);
             self.release();
@@ -391,6 +401,7 @@ pub unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
     unsafe {
         let state = (*scan).opaque.cast::<State>();
         let context = with_scan!(&mut *state, of => {
+            of.dead.remove(&*scan);
             of.release();
             of.context
         });

@@ -21,15 +21,39 @@ pub fn after_split<const W: usize>(store: &Relation) {
     let Some(known) = cache::has_split(index, blocks) else {
         return;
     };
+    let is_new = alone(store, |tree: &Tree<'_, Relation, W>| {
+        // Somebody else's model will do as well.
+        Ok(tree.meta()?.model.generation != known || tree.retrain_in_passing(now_micros())?)
+    });
+    if is_new == Some(false) {
+        cache::put_off(index, blocks);
+    }
+}
+
+/// Trains a new model if the newest one, which led searches astray, no longer describes the tree. Growth does not tell
+/// where freed pages are used again and many sessions split a few leaves each. Called as [`after_split`].
+pub fn after_misses<const W: usize>(store: &Relation) {
+    alone(store, |tree: &Tree<'_, Relation, W>| {
+        Ok(tree.is_model_stale()? && tree.retrain_in_passing(now_micros())?)
+    });
+}
+
+/// Does `work` unless somebody trains at the moment; it returns whether there is a new model. Other sessions look for it when they
+/// notice that theirs errs.
+fn alone<const W: usize>(
+    store: &Relation,
+    work: impl FnOnce(&Tree<'_, Relation, W>) -> Result<bool>,
+) -> Option<bool> {
+    let index = store.raw();
     let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
     // SAFETY: the index is open. The page lock keeps other trainers out; who does not get it need
     // not wait, since somebody trains already, or looks for stale models.
     unsafe {
         if !pg_sys::ConditionalLockPage(index, META, lock) {
-            return;
+            return None;
         }
     }
-    let is_new = train::<W>(store, known).or_raise(index);
+    let is_new = work(&Tree::new(store)).or_raise(index);
     // SAFETY: locked above; after an ERROR the transaction's abort gives it back.
     unsafe { pg_sys::UnlockPage(index, META, lock) };
     if is_new {
@@ -37,14 +61,6 @@ pub fn after_split<const W: usize>(store: &Relation) {
         // SAFETY: the index is open.
         unsafe { pg_sys::IndexFreeSpaceMapVacuum(index) };
         cache::forget(index);
-    } else {
-        cache::put_off(index, blocks);
     }
-}
-
-/// Whether there is now another model than the one `known` here: somebody else's, or a new one. Other sessions
-/// look for it when they notice that theirs errs.
-fn train<const W: usize>(store: &Relation, known: u64) -> Result<bool> {
-    let tree = Tree::<_, W>::new(store);
-    Ok(tree.meta()?.model.generation != known || tree.retrain_in_passing(now_micros())?)
+    Some(is_new)
 }

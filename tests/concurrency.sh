@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Writers, readers that compare index and sequential scans in one snapshot, VACUUM, CREATE INDEX and REINDEX CONCURRENTLY, all at once.
-#   SECONDS_EACH (20)  CLIENTS (4)
+#   SECONDS_EACH (20)  CLIENTS (8)
 # shellcheck source=load.sh
 . "$(dirname "${BASH_SOURCE[0]}")/load.sh"
-SECONDS_EACH=${SECONDS_EACH:-20} CLIENTS=${CLIENTS:-4}
+SECONDS_EACH=${SECONDS_EACH:-20} CLIENTS=${CLIENTS:-8}
 
 fresh_server concurrency fsync=off autovacuum=off
 new_database concurrency

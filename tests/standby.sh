@@ -17,8 +17,9 @@ new_database standby
 make_load_tables
 start_replica standby standby2 "${standby[@]}"
 
-on_primary() { use_server standby standby; }
-on_standby() { use_server standby2 standby; }
+database=standby
+on_primary() { use_server standby $database; }
+on_standby() { use_server standby2 $database; }
 
 # The same pages and answers on both, all replayed.
 compare() {
@@ -60,6 +61,66 @@ for round in 1 2; do
         compare
     fi
 done
+
+# Without feedback rows die on the primary that a snapshot on the standby still sees. Entries of rows that are not pruned must stay; where rows are pruned,
+# their entries' removal must come after the conflict.
+say "a snapshot on the standby keeps the rows that scans on the primary remove"
+use_server standby
+sql -c 'CREATE DATABASE dead'
+database=dead
+start_server standby2 "${standby[@]}" hot_standby_feedback=off
+on_primary
+if [ "$AM" = learned ]; then sql -c 'CREATE EXTENSION omendb'; fi
+for table in few many; do
+    sql -c "CREATE TABLE $table (k int8, pad text)" -c "CREATE INDEX ${table}_k ON $table USING $AM (k)"
+done
+sql -c "INSERT INTO few SELECT i FROM generate_series(1, 100) i" -c "INSERT INTO many SELECT i, repeat('p', 100) FROM generate_series(1, 20000) i" -c 'VACUUM ANALYZE'
+catch_up standby standby2
+on_standby
+by_index='SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off;'
+seen="SELECT 'seen', (SELECT count(k) FROM few WHERE k > 0), (SELECT count(k) FROM many WHERE k > 0);"
+# It looks once more whenever it is told to.
+mkdir "$SCRIPTS/look"
+{
+    echo "$by_index BEGIN ISOLATION LEVEL REPEATABLE READ; $seen"
+    for look in 1 2; do printf '%s\n' '\! while [ ! -e '"$SCRIPTS/look/$look"' ]; do sleep 0.1; done' "$seen"; done
+    echo 'COMMIT;'
+} > "$SCRIPTS/look.sql"
+sql < "$SCRIPTS/look.sql" > "$SCRIPTS/look.out" &
+LOADS+=($!)
+wait_for_looks() {
+    for ((i = 0; i < 600; i++)); do
+        if [ "$(grep -c '^seen' "$SCRIPTS/look.out")" = "$1" ]; then return; fi
+        sleep 0.1
+    done
+    die "the snapshot on the standby does not look"
+}
+wait_for_looks 1
+on_primary
+sql -c 'DELETE FROM few WHERE k <= 90' -c "$by_index SELECT k FROM few WHERE k > 0 ORDER BY k LIMIT 1" -c "$by_index SELECT k FROM few WHERE k > 0 ORDER BY k LIMIT 1" >/dev/null
+catch_up standby standby2
+touch "$SCRIPTS/look/1"
+wait_for_looks 2
+on_primary
+sql -c 'DELETE FROM many WHERE k <= 15000' -c "$by_index SELECT k FROM many WHERE k > 0 ORDER BY k LIMIT 1" >/dev/null
+if [ "$AM" = learned ]; then
+    [ "$(sql -c "SELECT entries FROM omendb_stats('many_k')")" -lt 5200 ] || die "entries of dead rows are left"
+fi
+# Replay has come to the conflict, and waits.
+on_standby
+for ((i = 0; i < 600; i++)); do
+    if [ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryConflictSnapshot'")" = 1 ]; then break; fi
+    [ $i -lt 599 ] || die "replay does not wait for the snapshot"
+    sleep 0.1
+done
+touch "$SCRIPTS/look/2"
+wait_loads
+[ "$(sort -u "$SCRIPTS/look.out")" = 'seen|100|20000' ] || { cat "$SCRIPTS/look.out"; die "the snapshot on the standby has lost rows"; }
+catch_up standby standby2
+on_standby
+[ "$(sql -c "$by_index SELECT count(k) FROM few WHERE k > 0" -c "$by_index SELECT count(k) FROM many WHERE k > 0" | xargs)" = '10 5000' ] || die "the standby differs after removals"
+database=standby
+start_server standby2 "${standby[@]}"
 
 say "promotion in the middle of a load, which goes on on both"
 on_primary

@@ -93,9 +93,7 @@ fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<Row> 
                     continue;
                 };
                 // The first segment begins at minus infinity.
-                let key = piece
-                    .key_at::<W>(segment.first_x)
-                    .filter(|_| i > 0 || first_leaf > 0);
+                let key = piece.key_at::<W>(segment.first_x).filter(|_| i > 0);
                 let key = key.map(|key| {
                     // SAFETY: the index is open.
                     unsafe { text::of_entry(index, columns, &Entry::floor(key)) }

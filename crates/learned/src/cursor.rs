@@ -185,6 +185,16 @@ impl<const W: usize> Cursor<W> {
         entry
     }
 
+    /// The entry last returned and the leaf that it came from, as long as the batch has it.
+    pub fn current(&self) -> Option<(Entry<W>, Block)> {
+        match self.trail {
+            Trail::Within(block) | Trail::Finished(block, _) => {
+                Some((*self.batch.get(self.at)?, block))
+            }
+            Trail::None => None,
+        }
+    }
+
     /// Whether a batch was read since the range was set.
     #[inline(always)]
     pub const fn is_started(&self) -> bool {

@@ -72,8 +72,9 @@ impl<const W: usize> Leaf<'_, W> {
 }
 
 impl<const W: usize> Leaf<'_, W> {
-    /// The contents without the live entries whose tie `dead` says so of, and their number; None if that
-    /// is 0. `dead` is asked once for each entry, straight from the page.
+    /// The contents without the live entries whose tie `dead` says so of, and their number; None if nothing changes.
+    /// `dead` is asked once for each entry, straight from the page. Where many slots have tombstones
+    /// already, since scans found their entries dead, these go, too, if that saves room.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
@@ -109,17 +110,19 @@ impl<const W: usize> Leaf<'_, W> {
         if before != self.slots {
             return Err(self.fault("slots are miscounted"));
         }
-        if hits.is_empty() {
+        if hits.is_empty() && self.dead * 8 < self.slots.max(1) {
             return Ok(None);
         }
         let mut contents = self.contents()?;
+        let before = contents.bytes();
         let mut hits = hits.into_iter().peekable();
         let mut asked = 0;
         let removed = contents.remove(&mut |_| {
             asked += 1;
             hits.next_if_eq(&(asked - 1)).is_some()
         })?;
-        Ok(Some((contents, removed)))
+        let changed = removed > 0 || contents.bytes() < before;
+        Ok(changed.then_some((contents, removed)))
     }
 }
 
@@ -242,9 +245,14 @@ impl<const W: usize> Contents<W> {
         }
     }
 
+    /// The first slot's entry of each run.
+    pub(super) fn firsts(&self) -> Vec<Entry<W>> {
+        self.runs.iter().map(|r| r.run().entry(0)).collect()
+    }
+
     /// Where entries (ascending) that are not here yet go. Deleted ones come back to life in their slots.
     fn places(&mut self, new: &[Entry<W>]) -> Vec<Place<W>> {
-        let firsts: Vec<_> = self.runs.iter().map(|r| r.run().entry(0)).collect();
+        let firsts = self.firsts();
         let mut places = Vec::with_capacity(new.len());
         for &entry in new {
             let run = firsts.partition_point(|f| *f <= entry).saturating_sub(1);
@@ -363,7 +371,7 @@ impl<const W: usize> Contents<W> {
                 }
             }
             removed += hit;
-            if hit > 0 {
+            if !run.dead.is_empty() {
                 let mut slot = 0;
                 entries.retain(|_| {
                     slot += 1;

@@ -3,7 +3,7 @@
 //! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
 //! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
-//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`, [`merge`]
+//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`, [`merge`], `delete`
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
 //! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
 //! - `encode`, `partition`, `hull`: entries to runs
@@ -15,6 +15,7 @@ mod add;
 mod bits;
 pub mod contents;
 mod decode;
+mod delete;
 mod encode;
 mod hull;
 pub mod merge;

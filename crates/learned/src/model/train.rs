@@ -88,8 +88,6 @@ pub struct Training<const W: usize> {
     points: Vec<(Entry<W>, Block)>,
     /// Keys by which lines are judged.
     pub samples: Samples<W>,
-    /// Whether other leaves come before the first one, which else begins at minus infinity.
-    inner: bool,
     /// For the root of a divided model: leaves of all parts, and a bound for their blocks.
     over: Option<(u32, Block)>,
 }
@@ -126,8 +124,7 @@ impl<const W: usize> Training<W> {
     pub fn finish(&self, generation: u64, now_micros: i64) -> Vec<u8> {
         let begun = Instant::now();
         // The leftmost fence is minus infinity, not an observation.
-        let observed = self.points.iter().skip(usize::from(!self.inner));
-        let axes = coordinate::axes(observed.map(|(low, _)| &low.key));
+        let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
         let (steps, begins) = self.steps(&axes);
         let last = self.last_stage(&steps, begins, &axes);
         let mut report = Report {
@@ -173,13 +170,13 @@ impl<const W: usize> Training<W> {
         bytes
     }
 
-    /// The parts of a divided model, each a model of some leaves that follow one another.
+    /// The parts of a divided model, each a model of some leaves that follow one another. The first leaf of each begins at
+    /// minus infinity: its keys are told from those before by the root.
     pub fn parts(&self, generation: u64, now_micros: i64) -> Vec<Vec<u8>> {
         let parts = self.points.chunks(PART).zip(0u32..);
         let parts = parts.map(|(points, number)| {
             let mut part = Self {
                 points: points.to_vec(),
-                inner: number > 0,
                 ..Self::default()
             };
             let keys = self.samples.keys.iter();
@@ -211,12 +208,11 @@ impl<const W: usize> Training<W> {
         let mut begins = Vec::with_capacity(self.points.len());
         let mut steps: Vec<Step> = Vec::with_capacity(self.points.len());
         for (j, (low, _)) in (0u32..).zip(&self.points) {
-            let prev = steps.last().copied();
-            if prev.is_none() && !self.inner {
+            let Some(&prev) = steps.last() else {
                 steps.push(Step::sharp(0, 0));
                 begins.push(0);
                 continue;
-            }
+            };
             let x = coordinate::coordinate(axes.iter().copied(), &low.key);
             let unique = coordinate::is_unique(axes, &low.key);
             let x = if unique && low.tie > 0 {
@@ -229,11 +225,6 @@ impl<const W: usize> Training<W> {
                 }
             } else {
                 x
-            };
-            let Some(prev) = prev else {
-                steps.push(Step::sharp(x, 0));
-                begins.push(x);
-                continue;
             };
             begins.push(x.max(prev.x));
             if x < prev.x {

@@ -10,6 +10,7 @@
 mod build;
 mod chain;
 mod counts;
+mod delete;
 mod descend;
 mod insert;
 mod merge;

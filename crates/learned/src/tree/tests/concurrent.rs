@@ -77,6 +77,10 @@ impl Load {
             };
             let done = unless_refused(done);
             last = done.map(|done| done.block);
+            if let Some(leaf) = last.filter(|_| dies && rng.chance(30)) {
+                // As a scan does that finds it dead; it may have moved on, or the leaf be another page.
+                unless_refused(tree.delete(leaf, &[new]));
+            }
             if done.is_some() && !dies {
                 let after = self.mem.log_len();
                 self.kept.lock().unwrap().push((after, new));

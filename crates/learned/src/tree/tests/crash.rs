@@ -28,6 +28,15 @@ fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Done<W>>) {
                 now.retain(|e| !dead(e.tie));
             }
             1 => tree.retrain(0).unwrap(),
+            2 => {
+                let from = pattern.entry(rng.below(steps), &mut rng);
+                removed.extend(now.range(from..).take(10).filter(|_| rng.chance(60)));
+                let block = tree.find(&from).unwrap().block();
+                tree.delete(block, &removed).unwrap();
+                // What the leaf does not have stays.
+                removed.retain(|entry| !tree.contains(entry).unwrap());
+                now.retain(|entry| removed.binary_search(entry).is_err());
+            }
             _ => {
                 let new = pattern.entry(i, &mut rng);
                 if now.insert(new) {

@@ -2,6 +2,7 @@ use super::*;
 use crate::cursor::Cursor;
 use crate::range::Range;
 use crate::store::Store;
+use crate::tree::chain;
 
 /// An index with everything that one can have: logs, tombstones, stale model pages, free pages, and
 /// splits whose downlink is missing.
@@ -151,6 +152,46 @@ fn damaged_pages_are_errors_not_panics() {
     damaged_pages_are_errors::<WORDS>(0, 600);
     damaged_pages_are_errors::<1>(10_000, 200);
     damaged_pages_are_errors::<2>(20_000, 200);
+}
+
+/// Whatever the model's pages hold, every search ends at the right leaf, and training mends it.
+#[test]
+fn damage_to_the_model_is_no_error() {
+    use crate::page::head;
+    let set: Set<1> = (0..150_000).map(|i| entry(i * i, i)).collect();
+    let sound = build_filled(&set, 10);
+    // With a directory of blocks.
+    let plain = tree::<1>(&sound, None);
+    plain.retrain(0).unwrap();
+    let pages = chain::blocks(&sound, &plain.meta().unwrap().model);
+    let pages = pages.unwrap().unwrap();
+    assert!(pages.len() > 3, "more entries, please");
+    let (mut without, mut unlike) = (0, 0);
+    for seed in seeds(30_000, 200) {
+        let mut rng = Rng::new(seed);
+        let mem = Mem::new(sound.pages());
+        for _ in 0..1 + rng.below(30) {
+            let block = pages[rng.below(pages.len() as u64) as usize];
+            let reach = if rng.chance(50) { 150 } else { 1500 };
+            let at = head::END + rng.below(reach) as usize;
+            let bytes = if rng.chance(50) { 1 } else { 4 };
+            let value = rng.next().to_le_bytes();
+            mem.damage(block, |page| {
+                page[at..at + bytes].copy_from_slice(&value[..bytes])
+            });
+        }
+        let model = model::<1>(&mem, &mut rng);
+        without += u64::from(model.is_none());
+        let tree = tree::<1>(&mem, model.as_deref());
+        for entry in set.iter().step_by(211) {
+            assert!(tree.contains(entry).unwrap(), "seed {seed}: {entry:?}");
+        }
+        unlike += tree.counts.missed.get();
+        tree.retrain(1).unwrap();
+        check(&mem, &set);
+    }
+    println!("{without} models refused, {unlike} searches led astray");
+    assert!(without > 0 && unlike > 0, "{without} {unlike}");
 }
 
 /// Each kind of damage that `verify` exists for is found and named.

@@ -564,3 +564,33 @@ fn a_model_goes_stale_in_a_sliding_window() {
     }
     assert_eq!(trained(&set).model_leaves, 1);
 }
+
+#[test]
+fn leaves_that_scans_emptied_are_merged() {
+    for (seed, pattern) in (0..).zip(PATTERNS) {
+        let mut rng = Rng::new(seed);
+        let mut set: Set<WORDS> = (0..6000).map(|i| pattern.entry(i, &mut rng)).collect();
+        let mem = build(&set);
+        let full = check(&mem, &set);
+        let mut low = Entry::MIN;
+        while low < Entry::MAX {
+            let tree = tree::<WORDS>(&mem, None);
+            let leaf = tree.find(&low).unwrap();
+            let (_, high) = crate::fences::of(&leaf, leaf.block(), 0).unwrap().unwrap();
+            let block = leaf.block();
+            drop(leaf);
+            let entries = set.range(low..high).enumerate();
+            let dead: Vec<_> = entries
+                .filter(|(i, _)| i % 10 > 0)
+                .map(|(_, e)| *e)
+                .collect();
+            tree.delete(block, &dead).unwrap();
+            dead.iter().for_each(|e| assert!(set.remove(e)));
+            low = high;
+        }
+        check(&mem, &set);
+        let report = vacuum(&mem, &mut set, |_| false);
+        // Only leaves with the same parent are merged, and parents have two or three.
+        assert!(report.leaves * 3 < full.leaves * 2, "{report:?}, {full:?}");
+    }
+}

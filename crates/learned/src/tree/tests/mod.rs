@@ -249,7 +249,9 @@ fn backward<const W: usize>(
             if low <= *from {
                 break;
             }
-            leaf = tree.find_before(&low).unwrap();
+            // Likewise the one below with this one.
+            until = until.min(low);
+            leaf = tree.find_before(&until).unwrap();
         }
     }
     out

@@ -46,6 +46,23 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
             }
         }
         if rng.chance(1) {
+            // Found dead by a scan that stood here a while ago: some have moved on.
+            let leaf = tree.find(&new).unwrap();
+            let (low, high) = crate::fences::of(&leaf, leaf.block(), 0).unwrap().unwrap();
+            let mut dead: Vec<_> = expected.range(..new).rev().take(30).copied().collect();
+            dead.extend(expected.range(new..).take(rng.below(9) as usize));
+            dead.retain(|_| rng.chance(60));
+            dead.sort_unstable();
+            let mut present = dead.clone();
+            tree.retain_present(&leaf, &mut present).unwrap();
+            let block = leaf.block();
+            drop(leaf);
+            tree.delete(block, &dead).unwrap();
+            dead.retain(|entry| low <= *entry && *entry < high);
+            assert_eq!(present, dead);
+            expected.retain(|entry| dead.binary_search(entry).is_err());
+        }
+        if rng.chance(1) {
             tree.retrain(i as i64).unwrap();
             if rng.chance(50) {
                 reload = true;

@@ -2,8 +2,9 @@
 //! of the index since it was built.
 
 use super::*;
+use crate::model::Loaded;
 use crate::store::Store;
-use crate::tree::{How, Recent, has_grown};
+use crate::tree::{How, Recent, chain, has_grown};
 
 const ROWS: u64 = 200_000;
 const SEARCHES: u64 = 4000;
@@ -323,6 +324,28 @@ fn one_page_more_without_memory() {
     }
 }
 
+/// Keys of which coordinates tell little: those at the edge of a part may belong to the leaf before.
+#[test]
+fn bounds_hold_at_the_edges_of_parts() {
+    let mut rng = Rng::new(13);
+    let set: Set<2> = (0..30_000)
+        .map(|i| Entry::new([(i / 30) << 50, rng.next()], tie_of(i as u32, 1)))
+        .collect();
+    let mem = build_filled(&set, 10);
+    let bytes = tree::<2>(&mem, None).load_model().unwrap().unwrap();
+    let model = Loaded::open(&bytes).unwrap();
+    assert!(model.pieces().count() > 10, "more entries, please");
+    let tree = tree::<2>(&mem, Some(&bytes));
+    for entry in &set {
+        let leaf = tree.find(&Entry::floor(entry.key)).unwrap().block();
+        let truth = model.ordinal(leaf).unwrap();
+        if let Some((guess, _)) = model.predict(&entry.key) {
+            let (from, to) = (guess.ordinal - guess.below, guess.ordinal + guess.above);
+            assert!((from..=to).contains(&truth), "{truth}, {guess:?}");
+        }
+    }
+}
+
 /// Those who knew a model of which the pages are gone search the tree.
 #[test]
 fn parts_of_another_model_are_no_use() {
@@ -335,8 +358,26 @@ fn parts_of_another_model_are_no_use() {
     let old = tree::<1>(&mem, Some(&old));
     let key = set.iter().nth(50_000).unwrap().key;
     assert!(old.predict(&key).unwrap().is_some());
-    plain.retrain(1).unwrap();
-    assert!(old.predict(&key).unwrap().is_none());
+    // Nor are the same model's in the wrong place.
+    let pages = chain::blocks(&mem, &place).unwrap().unwrap();
+    let (last, other) = (pages[pages.len() - 1], pages[pages.len() - 2]);
+    let (kept, wrong) = (
+        mem.pages()[last as usize].clone(),
+        mem.pages()[other as usize].clone(),
+    );
+    mem.damage(last, |page| *page = *wrong);
+    let high = set.last().unwrap().key;
+    assert!(old.predict(&high).unwrap().is_none());
+    assert!(plain.load_model().unwrap().is_none());
+    mem.damage(last, |page| *page = *kept);
+    assert!(old.predict(&high).unwrap().is_some());
+    for now in 0..4 {
+        // Pages that are freed, then those of newer models.
+        plain.retrain(now).unwrap();
+        for entry in set.iter().step_by(997) {
+            assert!(old.predict(&entry.key).unwrap().is_none());
+        }
+    }
     for entry in set.iter().step_by(997) {
         assert!(old.contains(entry).unwrap());
     }

@@ -1,0 +1,42 @@
+-- Entries of dead rows go when scans come across them, as soon as the rows are pruned to line pointers.
+CREATE TABLE q (id int8, pad text);
+CREATE INDEX q_id ON q USING learned (id);
+INSERT INTO q SELECT i, repeat('p', 100) FROM generate_series(1, 20000) i;
+VACUUM ANALYZE q;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+DELETE FROM q WHERE id <= 15000;
+SELECT entries FROM omendb_stats('q_id');
+SELECT id FROM q WHERE id > 0 ORDER BY id LIMIT 1;
+SELECT entries BETWEEN 5000 AND 5100 AS removed FROM omendb_stats('q_id');
+SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0');
+-- Backward, in index-only scans, by a cursor that turns round.
+DELETE FROM q WHERE id > 18000;
+SELECT id FROM q WHERE id > 0 ORDER BY id DESC LIMIT 1;
+SELECT entries BETWEEN 3000 AND 3100 AS removed FROM omendb_stats('q_id');
+DELETE FROM q WHERE id BETWEEN 16000 AND 17000;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT id, pad FROM q WHERE id BETWEEN 15900 AND 17100 ORDER BY id;
+FETCH ABSOLUTE 100 FROM c;
+MOVE FORWARD ALL FROM c;
+FETCH BACKWARD 2 FROM c;
+MOVE BACKWARD ALL FROM c;
+FETCH 1 FROM c;
+COMMIT;
+SELECT entries BETWEEN 1999 AND 2100 AS removed FROM omendb_stats('q_id');
+SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0');
+-- What comes again at the place of a removed entry is found.
+INSERT INTO q SELECT i, repeat('p', 100) FROM generate_series(1, 20000, 3) i;
+SELECT same('SELECT id FROM q WHERE id > 0');
+-- A page that is not full is not pruned, so somebody on a standby might still want its rows.
+CREATE TABLE q_small (id int8);
+CREATE INDEX q_small_id ON q_small USING learned (id);
+INSERT INTO q_small SELECT generate_series(1, 100);
+DELETE FROM q_small WHERE id <= 90;
+SELECT id FROM q_small WHERE id > 0 ORDER BY id LIMIT 1;
+SELECT id FROM q_small WHERE id > 0 ORDER BY id LIMIT 1;
+SELECT entries FROM omendb_stats('q_small_id');
+SELECT omendb_check('q_small_id', true), same('SELECT id FROM q_small WHERE id > 0');
+VACUUM q, q_small;
+SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0'), omendb_check('q_small_id', true);
+DROP TABLE q, q_small;
