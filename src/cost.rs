@@ -124,18 +124,12 @@ unsafe fn skipping(
         if last == 0 || last > length(index.indextlist) {
             return None;
         }
-        let mut columns = std::ptr::null_mut();
+        let mut groups = 1.0;
         for i in 0..last {
             let column = element::<pg_sys::TargetEntry>(index.indextlist, i);
-            columns = pg_sys::lappend(columns, (*column).expr.cast());
+            groups *= distinct(root, (*column).expr.cast())?;
         }
-        let mut how = pg_sys::EstimationInfo::default();
-        let no_sets = std::ptr::null_mut();
-        let groups =
-            pg_sys::estimate_num_groups(root, columns, index.tuples, no_sets, &raw mut how);
-        if how.flags & pg_sys::SELFLAG_USED_DEFAULT != 0 {
-            return None;
-        }
+        let groups = groups.min(index.tuples);
         let mut page_cost = 0.0;
         let sequential = std::ptr::null_mut();
         pg_sys::get_tablespace_page_costs(index.reltablespace, &raw mut page_cost, sequential);
@@ -152,6 +146,27 @@ unsafe fn skipping(
             + entries * (pg_sys::cpu_index_tuple_cost + conditions * pg_sys::cpu_operator_cost);
         Some((cost, visited))
     }
+}
+
+/// Number of distinct values of an expression; None: nothing is known of it.
+///
+/// # Safety
+/// The planner's arguments.
+unsafe fn distinct(root: *mut pg_sys::PlannerInfo, expression: *mut pg_sys::Node) -> Option<f64> {
+    let mut data = pg_sys::VariableStatData::default();
+    let mut unknown = false;
+    // SAFETY: the caller's contract; the statistics are given back with the function that they name.
+    let distinct = unsafe {
+        pg_sys::examine_variable(root, expression, 0, &raw mut data);
+        let distinct = pg_sys::get_variable_numdistinct(&raw mut data, &raw mut unknown);
+        if let Some(free) = data.freefunc
+            && !data.statsTuple.is_null()
+        {
+            free(data.statsTuple);
+        }
+        distinct
+    };
+    (!unknown).then_some(distinct)
 }
 
 /// Number of a list's elements.
