@@ -10,7 +10,7 @@ INSERT INTO types VALUES
     ('pg_lsn', 1, true, 'lsn', '{0/0,FFFFFFFF/FFFFFFFF}'), ('money', 1, true, 'money', '{-92233720368547758.08,92233720368547758.07}'),
     ('float4', 1, false, 'float', '{-Infinity,Infinity,NaN,1e-45,-3.4e38}'), ('float8', 1, false, 'float', '{-Infinity,Infinity,NaN,5e-324,-1.7e308}'),
     ('date', 1, false, 'time', '{-infinity,infinity,4713-01-01 BC,5874897-12-31}'),
-    ('timestamp', 1, false, 'time', '{-infinity,infinity,4713-01-01 00:00 BC,294276-12-31 23:59:59.999999}'),
+    ('timestamp', 1, false, 'time', '{-infinity,infinity,4713-01-01 00:00 BC,294276-12-30 23:59:59.999999}'),
     ('timestamptz', 1, false, 'time', '{-infinity,infinity,4713-01-02 00:00+00 BC,294276-12-30 23:59:59.999999+00}'),
     ('time', 1, false, 'timeofday', '{00:00,24:00}'), ('macaddr', 1, false, 'mac', '{00:00:00:00:00:00,ff:ff:ff:ff:ff:ff}'),
     ('macaddr8', 1, true, 'mac8', '{00:00:00:00:00:00:00:00,ff:ff:ff:ff:ff:ff:ff:ff}'),
