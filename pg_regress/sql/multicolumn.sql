@@ -19,14 +19,7 @@ SELECT ts FROM mc WHERE device = 17 ORDER BY ts LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT device, ts FROM mc ORDER BY device, ts DESC LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT device, ts FROM mc ORDER BY device DESC, ts LIMIT 3;
 -- Pages of the index read by the scan itself, and one of the visibility map.
-CREATE FUNCTION mc_pages(query text) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE plan json;
-BEGIN
-    EXECUTE query;
-    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan;
-    RETURN (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
-END $$;
-SELECT mc_pages('SELECT ts FROM mc WHERE device = 17 ORDER BY ts DESC LIMIT 10') AS pages;
+SELECT pages_read('SELECT ts FROM mc WHERE device = 17 ORDER BY ts DESC LIMIT 10') AS pages;
 -- Latest row of each device by a lateral join.
 SELECT count(*), min(ts), max(ts) FROM generate_series(0, 39) d, LATERAL (SELECT ts FROM mc WHERE device = d ORDER BY ts DESC LIMIT 1) q;
 RESET ALL; SET client_min_messages = warning;
@@ -96,5 +89,4 @@ SELECT count(*), sum(n) FROM mc_probe JOIN mc USING (device, kind);
 SELECT count(*) FROM mc a JOIN mc b USING (device, kind) WHERE device = 3;
 RESET ALL;
 DROP TABLE mc, mc_probe;
-DROP FUNCTION mc_pages;
 DROP PROCEDURE mc_try;

@@ -39,4 +39,12 @@ BEGIN
     END LOOP;
     RETURN cardinality(truth) || ' rows';
 END $$;
+-- Pages that a query reads when it is run again.
+CREATE FUNCTION pages_read(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+    EXECUTE query;
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan;
+    RETURN (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
+END $$;
 SELECT amname, amtype FROM pg_am WHERE amname = 'learned';
