@@ -24,6 +24,8 @@ const MAGIC: u32 = 0x4F6D_4C64;
 /// whether there is one; after twice as many each time that there is none, up to the most.
 const PATIENCE: u64 = 32;
 const MOST_PATIENCE: u64 = 4096;
+/// A leaf is asked about before every 2^5th split at least.
+const MOST_FRUITLESS: u8 = 5;
 
 /// The chunk, whose begin does not depend on the number of words; the model's bytes follow.
 #[repr(C)]
@@ -50,6 +52,9 @@ struct Header {
     again: Cell<bool>,
     /// Splits by this backend since the model was loaded.
     splits: Cell<u32>,
+    /// How many times in a row a full leaf had few dead entries, and splits left until the next one is asked about.
+    fruitless: Cell<u8>,
+    splits_left: Cell<u8>,
     /// What the meta page said of the model.
     place: Cell<ModelAt>,
 }
@@ -130,6 +135,33 @@ pub fn inserted(rel: pg_sys::Relation, leaf: Block) {
     if let Some(header) = header(rel) {
         header.again.set(header.leaf.get() == leaf);
         header.leaf.set(leaf);
+    }
+}
+
+/// Whether the next leaf that is full should be asked about dead entries before it is split. Where they are few
+/// again and again, that is done less and less often.
+#[inline(always)]
+pub fn may_purge(rel: pg_sys::Relation) -> bool {
+    header(rel).is_none_or(|header| header.splits_left.get() == 0)
+}
+
+/// A full leaf was asked about: did it have many dead entries?
+pub fn purged(rel: pg_sys::Relation, many: bool) {
+    if let Some(header) = header(rel) {
+        let fruitless = match many {
+            true => 0,
+            false => header.fruitless.get().min(MOST_FRUITLESS - 1) + 1,
+        };
+        header.fruitless.set(fruitless);
+        header.splits_left.set((1 << fruitless) - 1);
+    }
+}
+
+/// A leaf was split.
+pub fn split(rel: pg_sys::Relation) {
+    if let Some(header) = header(rel) {
+        let left = header.splits_left.get();
+        header.splits_left.set(left.saturating_sub(1));
     }
 }
 
@@ -223,6 +255,8 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
             leaf: Cell::new(NO_BLOCK),
             again: Cell::new(false),
             splits: Cell::new(0),
+            fruitless: Cell::new(0),
+            splits_left: Cell::new(0),
             place: Cell::new(place),
         };
         chunk.write(Chunk {

@@ -1,7 +1,7 @@
 //! Inserting entries.
 
-use learned::Entry;
 use learned::tree::{How, Inserted};
+use learned::{Block, Entry};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::error::OrRaise;
 use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 use crate::unique::{self, Key, Row};
-use crate::{cache, options, train};
+use crate::{cache, options, purge, train};
 
 /// The access method's `aminsert`. The result matters only if the check of uniqueness may be put off: whether the row's key is known
 /// to be unique.
@@ -58,7 +58,7 @@ unsafe extern "C-unwind" fn add(
         if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
             for_words!(
                 columns.words(),
-                insert(index, &columns, values, isnull, tid)
+                insert(index, heap, &columns, values, isnull, tid)
             )
         } else {
             let row = Row {
@@ -82,6 +82,7 @@ unsafe extern "C-unwind" fn add(
 #[inline(always)]
 unsafe fn insert<const W: usize>(
     index: pg_sys::Relation,
+    heap: pg_sys::Relation,
     columns: &Columns,
     values: *const pg_sys::Datum,
     isnull: *const bool,
@@ -92,16 +93,34 @@ unsafe fn insert<const W: usize>(
         let entry: Entry<W> = columns.entry(values, isnull, tid);
         (entry, options::fill(index), Relation::new(index, W))
     };
-    let near = cache::near(index);
-    let tree = cache::tree::<W>(&store);
-    let done = match near {
-        Some(leaf) => tree.insert_near(leaf, entry, fill),
-        None => tree.insert(entry, fill),
+    let add = |near, splits| {
+        let tree = cache::tree::<W>(&store).with_splits(splits);
+        let done = match near {
+            Some(leaf) => tree.insert_near(leaf, entry, fill),
+            None => tree.insert(entry, fill),
+        };
+        cache::remember(&tree);
+        done.or_raise(index)
     };
-    cache::remember(&tree);
-    drop(tree);
-    conclude::<W>(&store, Some(done.or_raise(index)));
+    let mut done = add(cache::near(index), !cache::may_purge(index));
+    if done.how == How::Full {
+        // SAFETY: the caller's contract; nothing is locked and the cache not in use.
+        unsafe { make_room::<W>(&store, heap, done.block) };
+        done = add(Some(done.block), true);
+    }
+    conclude::<W>(&store, Some(done));
     Key::Unchecked
+}
+
+/// Removes dead entries from a full leaf, and notes whether there were any to speak of.
+///
+/// # Safety
+/// As for [`purge::make_room`].
+#[cold]
+unsafe fn make_room<const W: usize>(store: &Relation, heap: pg_sys::Relation, leaf: Block) {
+    // SAFETY: the caller's contract.
+    let many = unsafe { purge::make_room::<W>(store.raw(), heap, leaf) };
+    cache::purged(store.raw(), many);
 }
 
 /// What is left to do when nothing is locked any more and nothing refers to the cache.
@@ -109,6 +128,7 @@ fn conclude<const W: usize>(store: &Relation, done: Option<Inserted>) {
     if let Some(done) = done {
         cache::inserted(store.raw(), done.block);
         if matches!(done.how, How::Split(_)) {
+            cache::split(store.raw());
             train::after_split::<W>(store);
         }
     }
@@ -144,12 +164,12 @@ unsafe fn insert_unique<const W: usize>(
     if distinct {
         if !recheck {
             // SAFETY: the caller's contract.
-            unsafe { insert::<W>(index, columns, values, isnull, &raw const row.tid) };
+            unsafe { insert::<W>(index, row.heap, columns, values, isnull, &raw const row.tid) };
         }
         return Key::Unique;
     }
     let mut done = None;
-    // SAFETY: the caller's contract; nothing is locked.
+    // SAFETY: the caller's contract; nothing is locked, and the cache not in use while room is made.
     let key = unsafe {
         row.settle(|judge| {
             let near = cache::near(index);
@@ -159,9 +179,18 @@ unsafe fn insert_unique<const W: usize>(
                 cache::remember(&tree);
                 return unique.or_raise(index);
             }
+            let tree = tree.with_splits(!cache::may_purge(index));
             let inserted = tree.insert_unique(near, entry, fill, judge);
             cache::remember(&tree);
+            drop(tree);
             done = inserted.or_raise(index);
+            if let Some(full) = done.filter(|done| done.how == How::Full) {
+                make_room::<W>(&store, row.heap, full.block);
+                let tree = cache::tree::<W>(&store);
+                let inserted = tree.insert_unique(None, entry, fill, judge);
+                cache::remember(&tree);
+                done = inserted.or_raise(index);
+            }
             done.is_some()
         })
     };

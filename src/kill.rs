@@ -9,10 +9,9 @@ use learned::page::NO_BLOCK;
 use learned::store::Store;
 use learned::{Block, Entry, Tree};
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
 use crate::error::OrRaise;
-use crate::pg::columns::item_pointer;
+use crate::removable::ask;
 use crate::storage::Relation;
 
 /// Fewer are passed over once more: each removal is a record.
@@ -84,51 +83,25 @@ impl<const W: usize> Dead<W> {
         pinned.release();
     }
 
-    /// Keeps the entries whose rows are gone for everybody, on standbys, too. The table tells up to which transaction
-    /// standbys have to forget all of the rows it was asked about together; so it is asked for each of its
-    /// pages, and what needs such a conflict, for which generic records have no place, is kept out.
+    /// Keeps the entries whose rows are gone for everybody, on standbys, too: a query that only reads should not cancel others there. The
+    /// table tells up to which transaction standbys have to forget all of the rows it was asked about
+    /// together; so it is asked for each of its pages, and what would need such a conflict is kept out.
     ///
     /// # Safety
     /// `index` and `heap` are open; the leaf has the entries and is pinned.
     unsafe fn retain_removable(&mut self, index: pg_sys::Relation, heap: pg_sys::Relation) {
-        // SAFETY: the table is open.
-        let judge = unsafe { (*(*heap).rd_tableam).index_delete_tuples };
-        let Some(judge) = judge else {
-            self.entries.clear();
-            return;
-        };
         // A scan that turned round may have met a row twice.
         self.entries.sort_unstable_by_key(|entry| entry.tie);
         self.entries.dedup();
-        let mut status = vec![pg_sys::TM_IndexStatus::default(); self.entries.len()];
-        let mut tids = Vec::new();
-        let mut rest = status.as_mut_slice();
+        let mut removable = Vec::with_capacity(self.entries.len());
         for page in self.entries.chunk_by(|a, b| a.tie >> 16 == b.tie >> 16) {
-            let (of_page, after) = rest.split_at_mut(page.len());
-            rest = after;
-            tids.clear();
-            tids.extend((0..).zip(page).map(|(id, entry)| pg_sys::TM_IndexDelete {
-                tid: item_pointer(entry.tie),
-                id,
-            }));
-            let mut deletion = pg_sys::TM_IndexDeleteOp {
-                irel: index,
-                iblknum: self.leaf,
-                bottomup: false,
-                bottomupfreespace: 0,
-                ndeltids: tids.len() as i32,
-                deltids: tids.as_mut_ptr(),
-                status: of_page.as_mut_ptr(),
-            };
-            // SAFETY: both arrays have as many elements as it is told, and the ids are places in the
-            // second. An ERROR comes back as a panic, while nothing is locked.
-            let horizon = unsafe { pg_guard_ffi_boundary(|| judge(heap, &raw mut deletion)) };
-            if horizon != pg_sys::TransactionId::INVALID {
-                of_page.fill(pg_sys::TM_IndexStatus::default());
-            }
+            let ties: Vec<u64> = page.iter().map(|entry| entry.tie).collect();
+            // SAFETY: the caller's contract.
+            let found = unsafe { ask(index, heap, self.leaf, &ties) };
+            let pruned = found.horizon == pg_sys::InvalidTransactionId;
+            removable.extend(found.dead.into_iter().map(|dead| dead && pruned));
         }
-        let mut status = status.iter();
-        self.entries
-            .retain(|_| status.next().is_some_and(|status| status.knowndeletable));
+        let mut removable = removable.into_iter();
+        self.entries.retain(|_| removable.next() == Some(true));
     }
 }

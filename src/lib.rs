@@ -21,6 +21,8 @@ mod opclass;
 mod options;
 mod parallel;
 mod pg;
+mod purge;
+mod removable;
 mod scan;
 mod spill;
 mod storage;

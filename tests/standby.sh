@@ -79,15 +79,25 @@ catch_up standby standby2
 on_standby
 by_index='SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off;'
 seen="SELECT 'seen', (SELECT count(k) FROM few WHERE k > 0), (SELECT count(k) FROM many WHERE k > 0);"
-# It looks once more whenever it is told to.
-mkdir "$SCRIPTS/look"
-{
-    echo "$by_index BEGIN ISOLATION LEVEL REPEATABLE READ; $seen"
-    for look in 1 2; do printf '%s\n' '\! while [ ! -e '"$SCRIPTS/look/$look"' ]; do sleep 0.1; done' "$seen"; done
-    echo 'COMMIT;'
-} > "$SCRIPTS/look.sql"
-sql < "$SCRIPTS/look.sql" > "$SCRIPTS/look.out" &
-LOADS+=($!)
+# A transaction looks once, and again whenever it is told to: TIMES QUERY
+start_looks() {
+    rm -rf "$SCRIPTS/look"
+    mkdir "$SCRIPTS/look"
+    {
+        echo "$by_index BEGIN ISOLATION LEVEL REPEATABLE READ; $2"
+        for ((look = 1; look <= $1; look++)); do printf '%s\n' '\! while [ ! -e '"$SCRIPTS/look/$look"' ]; do sleep 0.1; done' "$2"; done
+        echo 'COMMIT;'
+    } > "$SCRIPTS/look.sql"
+    sql < "$SCRIPTS/look.sql" > "$SCRIPTS/look.out" &
+    LOADS+=($!)
+}
+wait_for_conflict() {
+    for ((i = 0; i < 600; i++)); do
+        if [ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryConflictSnapshot'")" = 1 ]; then return; fi
+        sleep 0.1
+    done
+    die "replay does not wait for the snapshot"
+}
 wait_for_looks() {
     for ((i = 0; i < 600; i++)); do
         if [ "$(grep -c '^seen' "$SCRIPTS/look.out")" = "$1" ]; then return; fi
@@ -95,6 +105,7 @@ wait_for_looks() {
     done
     die "the snapshot on the standby does not look"
 }
+start_looks 2 "$seen"
 wait_for_looks 1
 on_primary
 sql -c 'DELETE FROM few WHERE k <= 90' -c "$by_index SELECT k FROM few WHERE k > 0 ORDER BY k LIMIT 1" -c "$by_index SELECT k FROM few WHERE k > 0 ORDER BY k LIMIT 1" >/dev/null
@@ -108,17 +119,36 @@ if [ "$AM" = learned ]; then
 fi
 # Replay has come to the conflict, and waits.
 on_standby
-for ((i = 0; i < 600; i++)); do
-    if [ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryConflictSnapshot'")" = 1 ]; then break; fi
-    [ $i -lt 599 ] || die "replay does not wait for the snapshot"
-    sleep 0.1
-done
+wait_for_conflict
 touch "$SCRIPTS/look/2"
 wait_loads
 [ "$(sort -u "$SCRIPTS/look.out")" = 'seen|100|20000' ] || { cat "$SCRIPTS/look.out"; die "the snapshot on the standby has lost rows"; }
 catch_up standby standby2
 on_standby
 [ "$(sql -c "$by_index SELECT count(k) FROM few WHERE k > 0" -c "$by_index SELECT count(k) FROM many WHERE k > 0" | xargs)" = '10 5000' ] || die "the standby differs after removals"
+
+say "a snapshot on the standby keeps the rows that inserts on the primary remove from full leaves"
+on_primary
+sql -c 'CREATE TABLE random (k int8)' -c "INSERT INTO random SELECT hashint8extended(i, 1) FROM generate_series(1, 60000) i" -c "CREATE INDEX random_k ON random USING $AM (k)" -c 'VACUUM ANALYZE random'
+catch_up standby standby2
+on_standby
+start_looks 1 "SELECT 'seen', count(k), sum(k) FROM random WHERE k > -9000000000000000000;"
+wait_for_looks 1
+on_primary
+sql -c 'DELETE FROM random WHERE hashint8extended(k, 3) % 4 = 0' -c "INSERT INTO random SELECT hashint8extended(i, 1) FROM generate_series(60001, 75000) i"
+if [ "$AM" = learned ]; then
+    [ "$(sql -c "SELECT entries FROM omendb_stats('random_k')")" -lt 75000 ] || die "no entries were removed"
+    on_standby
+    wait_for_conflict
+fi
+touch "$SCRIPTS/look/1"
+wait_loads
+[ "$(sort -u "$SCRIPTS/look.out" | wc -l)" = 1 ] || { cat "$SCRIPTS/look.out"; die "the snapshot on the standby has lost rows"; }
+on_primary
+count=$(sql -c 'SELECT count(*), sum(k) FROM random')
+catch_up standby standby2
+on_standby
+[ "$(sql -c "$by_index SELECT count(k), sum(k) FROM random WHERE k > -9223372036854775808")" = "$count" ] || die "the standby differs after inserts"
 database=standby
 start_server standby2 "${standby[@]}"
 

@@ -40,3 +40,24 @@ SELECT omendb_check('q_small_id', true), same('SELECT id FROM q_small WHERE id >
 VACUUM q, q_small;
 SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0'), omendb_check('q_small_id', true);
 DROP TABLE q, q_small;
+-- A leaf that is full gets rid of its dead entries instead of being split, even if their rows are not pruned; also if keys are unique.
+SET omendb.allow_unique = on;
+CREATE TABLE q_full (k int8, u int8, n int8);
+INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0) FROM generate_series(1, 44000) i;
+CREATE INDEX q_full_k ON q_full USING learned (k);
+CREATE UNIQUE INDEX q_full_u ON q_full USING learned (u);
+CREATE UNIQUE INDEX q_full_n ON q_full USING learned (n, u);
+CREATE TEMPORARY TABLE before AS SELECT x, leaves FROM unnest('{q_full_k, q_full_u, q_full_n}'::regclass[]) x, omendb_stats(x);
+DELETE FROM q_full WHERE hashint8extended(k, 3) % 4 = 0;
+INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0) FROM generate_series(44001, 55000) i;
+SELECT x, s.leaves < before.leaves * 1.4 AS few_splits, s.entries < 55000 AS removed FROM before, omendb_stats(x) s;
+SELECT omendb_check(x, true) FROM before;
+SELECT same('SELECT k FROM q_full WHERE k > 0'), same('SELECT u FROM q_full WHERE u > 0'), same('SELECT n, u FROM q_full WHERE n > 0');
+-- What is not there for certain yet, or not gone for certain, stays.
+BEGIN;
+DELETE FROM q_full WHERE hashint8extended(k, 3) % 4 = 1;
+INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0) FROM generate_series(60001, 80000) i;
+ROLLBACK;
+SELECT omendb_check(x, true) FROM before;
+SELECT same('SELECT k FROM q_full WHERE k > 0'), same('SELECT u FROM q_full WHERE u > 0'), same('SELECT n, u FROM q_full WHERE n > 0');
+DROP TABLE q_full, before;

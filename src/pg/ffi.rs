@@ -84,6 +84,56 @@ pub unsafe fn relation_needs_wal(rel: pg_sys::Relation) -> bool {
     }
 }
 
+/// Where the relation's file is: tablespace, database, number.
+///
+/// # Safety
+/// `rel` is an open relation.
+pub unsafe fn file_of(rel: pg_sys::Relation) -> [u32; 3] {
+    // SAFETY: the caller has the relation open.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        let numbers = {
+            let node = (*rel).rd_node;
+            [node.spcNode, node.dbNode, node.relNode]
+        };
+        #[cfg(not(feature = "pg15"))]
+        let numbers = {
+            let locator = (*rel).rd_locator;
+            [locator.spcOid, locator.dbOid, locator.relNumber]
+        };
+        numbers.map(Into::into)
+    }
+}
+
+/// Whether logical decoding may look at the table (which is none of the system's) as at a catalog.
+///
+/// ```c
+/// #define RelationIsAccessibleInLogicalDecoding(relation) \
+///     (XLogLogicalInfoActive() && RelationNeedsWAL(relation) && \
+///      (IsCatalogRelation(relation) || RelationIsUsedAsCatalogTable(relation)))
+/// #define RelationIsUsedAsCatalogTable(relation) \
+///     ((relation)->rd_options && \
+///      ((relation)->rd_rel->relkind == RELKIND_RELATION || \
+///       (relation)->rd_rel->relkind == RELKIND_MATVIEW) ? \
+///      ((StdRdOptions *) (relation)->rd_options)->user_catalog_table : false)
+/// ```
+///
+/// # Safety
+/// `rel` is an open table.
+#[cfg(not(feature = "pg15"))]
+pub unsafe fn is_accessible_in_logical_decoding(rel: pg_sys::Relation) -> bool {
+    // SAFETY: the caller has the table open; the options of tables and materialized views are these.
+    unsafe {
+        let options = (*rel).rd_options.cast::<pg_sys::StdRdOptions>();
+        let kind = (*(*rel).rd_rel).relkind as u8;
+        pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_LOGICAL as i32
+            && relation_needs_wal(rel)
+            && matches!(kind, pg_sys::RELKIND_RELATION | pg_sys::RELKIND_MATVIEW)
+            && !options.is_null()
+            && (*options).user_catalog_table
+    }
+}
+
 /// Sets a page's LSN: two 32-bit halves, the high one first.
 ///
 /// ```c

@@ -7,7 +7,7 @@
 //! A [`Patch`](learned::store::Patch) is such a list, and is both applied and logged, so that primary and replay do the same.
 //! Whatever could fail is checked before the critical section. Inside, nothing allocates, panics or raises an error.
 
-use learned::page::{PAGE_SIZE, Page, SPECIAL, head, pd};
+use learned::page::{Block, PAGE_SIZE, Page, SPECIAL, head, pd};
 use learned::store::{Change, Guard, MAX_CHANGES};
 use pgrx::pg_sys;
 
@@ -82,6 +82,47 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
         }
     }
     ffi::end_crit_section();
+}
+
+impl Relation {
+    /// Logs that the rows of transactions up to `horizon` are about to be forgotten: standbys wait for the queries that may still see
+    /// them, or cancel them, before they replay what follows. Generic records have no place for that, but there is a record that
+    /// says nothing else: the one with which nbtree announces that a page is used again (access/nbtxlog.h).
+    ///
+    /// # Safety
+    /// The table `heap` of this index is open, and no page is locked.
+    pub unsafe fn log_conflict(
+        &self,
+        heap: pg_sys::Relation,
+        block: Block,
+        horizon: pg_sys::TransactionId,
+    ) {
+        const XLOG_BTREE_REUSE_PAGE: u8 = 0xD0;
+        let replica = pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;
+        // SAFETY: set at server start.
+        let standbys = unsafe { pg_sys::wal_level } >= replica;
+        if horizon == pg_sys::InvalidTransactionId || !standbys || !self.logged() {
+            return;
+        }
+        // SAFETY: the relations are open; reading the next transaction id is always possible. The record has the fields of the
+        // server's xl_btree_reuse_page, in native order without gaps.
+        unsafe {
+            let next = pg_sys::ReadNextFullTransactionId().value;
+            let age = (next as u32).wrapping_sub(horizon.into_inner());
+            let mut record = Vec::with_capacity(32);
+            record.extend(ffi::file_of(self.raw()).map(u32::to_ne_bytes).concat());
+            record.extend(block.to_ne_bytes());
+            record.extend(next.saturating_sub(age.into()).to_ne_bytes());
+            #[cfg(not(feature = "pg15"))]
+            record.push(ffi::is_accessible_in_logical_decoding(heap).into());
+            #[cfg(feature = "pg15")]
+            let _ = heap;
+            pg_sys::XLogBeginInsert();
+            pg_sys::XLogRegisterData(record.as_mut_ptr().cast(), record.len() as _);
+            let btree = pg_sys::RmgrIds::RM_BTREE_ID as u8;
+            pg_sys::XLogInsert(btree, XLOG_BTREE_REUSE_PAGE);
+        }
+    }
 }
 
 impl Staged<'_> {

@@ -72,6 +72,33 @@ impl<const W: usize> Leaf<'_, W> {
 }
 
 impl<const W: usize> Leaf<'_, W> {
+    /// Visits the ties of the live entries: the log's first, then the runs' in order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupted`] where a run cannot be read.
+    pub fn ties(&self, mut visit: impl FnMut(u64)) -> Result<()> {
+        for i in 0..self.log {
+            visit(self.logged(i).tie);
+        }
+        let bitmap = self.bitmap();
+        let mut before = 0;
+        for i in 0..self.runs {
+            let run = self.run(i)?.run;
+            let mut slot = before;
+            before += run.head.slots;
+            run.ties(|tie| {
+                if bitmap.is_empty() || !bits::test(bitmap, slot) {
+                    visit(tie);
+                }
+                slot += 1;
+            });
+        }
+        if before != self.slots {
+            return Err(self.fault("slots are miscounted"));
+        }
+        Ok(())
+    }
+
     /// The contents without the live entries whose tie `dead` says so of, and their number; None if nothing changes.
     /// `dead` is asked once for each entry, straight from the page. Where many slots have tombstones
     /// already, since scans found their entries dead, these go, too, if that saves room.
@@ -85,31 +112,12 @@ impl<const W: usize> Leaf<'_, W> {
         // The hits' numbers, in the order in which Contents::remove asks.
         let mut hits = Vec::new();
         let mut asked = 0;
-        let mut ask = |tie: u64| {
+        self.ties(|tie| {
             if dead(tie) {
                 hits.push(asked);
             }
             asked += 1;
-        };
-        for i in 0..self.log {
-            ask(self.logged(i).tie);
-        }
-        let bitmap = self.bitmap();
-        let mut before = 0;
-        for i in 0..self.runs {
-            let run = self.run(i)?.run;
-            let mut slot = before;
-            before += run.head.slots;
-            run.ties(|tie| {
-                if bitmap.is_empty() || !bits::test(bitmap, slot) {
-                    ask(tie);
-                }
-                slot += 1;
-            });
-        }
-        if before != self.slots {
-            return Err(self.fault("slots are miscounted"));
-        }
+        })?;
         if hits.is_empty() && self.dead * 8 < self.slots.max(1) {
             return Ok(None);
         }

@@ -1,7 +1,7 @@
-//! Removing entries that scans found dead.
+//! Removing the entries of dead rows from single leaves.
 
 use super::Tree;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::Leaf;
@@ -38,5 +38,41 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         };
         let change = Change::between(&leaf, page);
         self.store.commit(&mut [(&mut leaf, change)])
+    }
+
+    /// The ties of the page's entries: none, if it is no leaf any more.
+    pub fn ties(&self, page: &S::Read) -> Result<Vec<u64>> {
+        let mut ties = Vec::new();
+        if fences::of::<W>(page, page.block(), 0)?.is_some() {
+            Leaf::<W>::open(page, page.block())?.ties(|tie| ties.push(tie))?;
+        }
+        Ok(ties)
+    }
+
+    /// Encodes the leaf `block` afresh without the entries whose tie is `dead`, to make room for others; gives
+    /// their number. What has moved on is left to VACUUM. Called without any lock held.
+    pub fn purge(&self, block: Block, dead: &mut dyn FnMut(u64) -> bool) -> Result<usize> {
+        let mut leaf = self.store.write(block)?;
+        if fences::of::<W>(&leaf, block, 0)?.is_none() {
+            return Ok(0);
+        }
+        self.remove(&mut leaf, dead)
+    }
+
+    /// Removes the entries of a leaf whose tie is `dead`, asking once for each; gives their number.
+    pub(super) fn remove(
+        &self,
+        leaf: &mut S::Write,
+        dead: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<usize> {
+        let block = leaf.block();
+        let Some((contents, removed)) = Leaf::<W>::open(leaf, block)?.without(dead)? else {
+            return Ok(0);
+        };
+        let fault = || Error::corrupted(block, "leaf does not fit after removals");
+        let page = contents.to_page().ok_or_else(fault)?;
+        let change = Change::between(leaf, page);
+        self.store.commit(&mut [(leaf, change)])?;
+        Ok(removed)
     }
 }

@@ -19,6 +19,8 @@ pub enum How {
     Merged,
     /// Likewise, into two leaves, of which this is the new one on the right.
     Split(Block),
+    /// Not at all: the leaf is full, and [`Tree::with_splits`] forbade to split it.
+    Full,
 }
 
 /// What an insert did.
@@ -64,6 +66,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.store.inserting(&leaf)?;
         let view = Leaf::<W>::open(&leaf, block)?;
         let (change, how) = match view.add(&entry, fill)? {
+            Added::Split(_) | Added::Halved(_) if !self.splits && !ends_with(&view, &entry)? => {
+                let how = How::Full;
+                return Ok(Some(Inserted { block, how }));
+            }
             Added::Appended(patch) => (Change::Patch(patch), How::Appended),
             Added::Logged(patch) => (Change::Patch(patch), How::Logged),
             Added::Merged(page) => (Change::between(&leaf, page), How::Merged),
@@ -106,4 +112,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
         Ok(())
     }
+}
+
+/// Whether no more than a hundredth of a leaf's entries are above `entry`: a split leaves them, and what is to come, to a new
+/// leaf, and this one full.
+fn ends_with<const W: usize>(leaf: &Leaf<'_, W>, entry: &Entry<W>) -> Result<bool> {
+    let few = leaf.live() / 100 + 1;
+    let mut above = Vec::with_capacity(few);
+    leaf.forward(entry, &leaf.high(), few, &mut above)?;
+    Ok(above.len() < few)
 }

@@ -58,6 +58,8 @@ pub struct Tree<'s, S: Store, const W: usize> {
     /// What the searches met.
     pub counts: Counts,
     inner_limit: usize,
+    /// Whether inserts may split leaves.
+    splits: bool,
     /// Pages held while others are sought above them. A damaged link may lead back to one of
     /// them, and a page lock is not to be had twice.
     held: RefCell<Vec<Block>>,
@@ -73,6 +75,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             recent: None,
             counts: Counts::default(),
             inner_limit: Inner::<W>::LIMIT,
+            splits: true,
             held: RefCell::new(Vec::new()),
         }
     }
@@ -98,6 +101,14 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
     #[must_use]
     pub fn with_inner_limit(mut self, limit: usize) -> Self {
         self.inner_limit = limit.max(3);
+        self
+    }
+
+    /// With `false` an insert that would have to split a leaf adds nothing ([`How::Full`]), unless the entry comes at the leaf's
+    /// right end: so the caller may remove dead entries first.
+    #[must_use]
+    pub fn with_splits(mut self, splits: bool) -> Self {
+        self.splits = splits;
         self
     }
 

@@ -2,12 +2,12 @@
 
 use super::descend::Target;
 use super::{Tree, retry};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::{Fill, Leaf};
 use crate::page::Block;
-use crate::store::{Change, Guard, Store};
+use crate::store::{Guard, Store};
 
 /// What a vacuum met.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,19 +38,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let fence = view.low();
             (low, hint) = (view.high(), view.right());
             done.leaves += 1;
-            let (live, fill) = match view.without(dead)? {
-                Some((contents, removed)) => {
-                    done.removed += removed as u64;
-                    let fault = || Error::corrupted(block, "leaf does not fit after removals");
-                    let page = contents.to_page().ok_or_else(fault)?;
-                    let change = Change::between(&leaf, page);
-                    self.store.commit(&mut [(&mut leaf, change)])?;
-                    let view = Leaf::<W>::open(&leaf, block)?;
-                    (view.live(), view.fill())
-                }
-                None => (view.live(), view.fill()),
-            };
-            done.live += live as u64;
+            done.removed += self.remove(&mut leaf, dead)? as u64;
+            let view = Leaf::<W>::open(&leaf, block)?;
+            let fill = view.fill();
+            done.live += view.live() as u64;
             drop(leaf);
             self.store.reached("vacuum: between leaves");
             self.store.interrupt();

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod merge;
 mod positions;
+mod purge;
 mod rules;
 mod simulate;
 mod touched;
@@ -17,7 +18,7 @@ use crate::key::{Entry, tie_of};
 use crate::leaf::Leaf;
 use crate::mem::{Mem, Pages};
 use crate::model::Training;
-use crate::store::Guard;
+use crate::store::{Guard, Store};
 
 /// Words of the keys in most tests: all but the first are noise, so that few entries fit a leaf.
 const WORDS: usize = 8;

@@ -63,6 +63,18 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
             expected.retain(|entry| dead.binary_search(entry).is_err());
         }
         if rng.chance(1) {
+            // As a full leaf is cleared before it is split.
+            let leaf = tree.find(&new).unwrap();
+            let (block, part) = (leaf.block(), 1 + rng.below(6));
+            let (low, high) = crate::fences::of(&leaf, block, 0).unwrap().unwrap();
+            drop(leaf);
+            let dead = |tie: u64| tie >> 3 & 7 < part;
+            let before = expected.len();
+            expected.retain(|e| *e < low || high <= *e || !dead(e.tie));
+            let removed = tree.purge(block, &mut |tie| dead(tie)).unwrap();
+            assert_eq!(removed, before - expected.len());
+        }
+        if rng.chance(1) {
             tree.retrain(i as i64).unwrap();
             if rng.chance(50) {
                 reload = true;

@@ -1,0 +1,66 @@
+//! Removing the entries of dead rows from a leaf that an insert would have to split.
+//!
+//! nbtree's simple deletion, without its hints: where a sample says that it is worth while, the table is asked about all rows of the leaf. What is
+//! removed may be visible to queries on standbys still; so a record of what they have to forget goes before.
+//! ARCHITECTURE.md has the argument.
+
+use learned::Tree;
+use learned::page::Block;
+use learned::store::Store;
+use pgrx::pg_sys;
+
+use crate::error::OrRaise;
+use crate::removable::{Removable, ask};
+use crate::storage::Relation;
+
+/// Rows of the leaf that are asked about first.
+const SAMPLE: usize = 32;
+/// One in so many rows of the sample must be dead.
+const SHARE: usize = 10;
+/// No more pages of the table are asked about the leaf's rows.
+const MOST_PAGES: usize = 2048;
+
+/// Removes the dead entries of a full leaf, if they seem to be many; returns whether they did.
+///
+/// # Safety
+/// `index` and its table `heap` are open, keys have `W` words, nothing is locked, and nothing refers to the index's cache: asking the
+/// table may look at catalogs.
+#[inline(never)]
+pub unsafe fn make_room<const W: usize>(
+    index: pg_sys::Relation,
+    heap: pg_sys::Relation,
+    leaf: Block,
+) -> bool {
+    // SAFETY: the index is open.
+    let store = unsafe { Relation::new(index, W) };
+    let tree = Tree::<_, W>::new(&store);
+    let page = store.read(leaf).or_raise(index);
+    let mut ties = tree.ties(&page).or_raise(index);
+    // The pin keeps VACUUM from removing these entries, hence their line pointers from being used for other rows.
+    let pinned = page.unlock();
+    ties.sort_unstable();
+    let step = ties.len().div_ceil(SAMPLE).max(1);
+    let sample: Vec<u64> = ties.iter().copied().step_by(step).collect();
+    // SAFETY: both are open, nothing is locked, and the leaf is pinned.
+    let found = unsafe { ask(index, heap, leaf, &sample) };
+    let many = count(&found) * SHARE >= sample.len().max(1);
+    if many {
+        let pages = ties.chunk_by(|a, b| a >> 16 == b >> 16);
+        let asked = pages.take(MOST_PAGES).map(<[u64]>::len).sum();
+        ties.truncate(asked);
+        // SAFETY: as above.
+        let found = unsafe { ask(index, heap, leaf, &ties) };
+        let mut dead = found.dead.iter();
+        ties.retain(|_| dead.next() == Some(&true));
+        // SAFETY: the index and its table are open.
+        unsafe { store.log_conflict(heap, leaf, found.horizon) };
+        tree.purge(leaf, &mut |tie| ties.binary_search(&tie).is_ok())
+            .or_raise(index);
+    }
+    pinned.release();
+    many
+}
+
+fn count(found: &Removable) -> usize {
+    found.dead.iter().filter(|dead| **dead).count()
+}
