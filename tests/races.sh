@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Races and crashes at chosen moments, in a build of the extension that can stop there (feature "testing", which also makes inner pages small): at
-# each step of a split, a merge of the insert log, a downlink, a new root, a vacuum and a retraining the backend stops with its locks held; others
+# each step of a split, a merge of the insert log, a downlink, a new root, a vacuum, a shift of entries and a retraining the backend stops with its locks held; others
 # insert, scan and vacuum; or it is killed, or the server crashes, or the statement is cancelled.
 #   STEPS (all; separated by semicolons)
 # shellcheck source=../scripts/lib.sh
@@ -8,7 +8,7 @@
 if [ "$AM" = btree ]; then say "AM=btree: nothing to stop"; exit; fi
 inserting=('insert: leaf found' 'merge of the log: leaf locked' 'merge of the log: logged' 'split: new page locked' 'split: logged' 'downlink: parent locked'
     'downlink: logged' 'inner split: new page locked' 'inner split: logged' 'new root: all locked' 'new root: logged')
-vacuuming=('vacuum: between leaves' 'retrain: model written' 'retrain: switched')
+vacuuming=('vacuum: between leaves' 'shift: all locked' 'shift: logged' 'retrain: model written' 'retrain: switched')
 steps=("${inserting[@]}" "${vacuuming[@]}")
 if [ -n "${STEPS:-}" ]; then IFS=';' read -ra steps <<< "$STEPS"; fi
 
@@ -28,8 +28,8 @@ fresh_server races fsync=off autovacuum=off
 new_database races
 sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
 
-setup_of() { case $1 in vacuum* | retrain*) echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND k % 3 = 0;" ;; esac; }
-statement_of() { case $1 in vacuum*) echo 'VACUUM r;' ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
+setup_of() { case $1 in vacuum* | shift* | retrain*) echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND k % 3 = 0;" ;; esac; }
+statement_of() { case $1 in vacuum* | shift*) echo 'VACUUM r;' ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
 
 # 1. The others go about their work meanwhile.
 dir=$WORK/races/files
@@ -42,7 +42,7 @@ for step in "${steps[@]}"; do
     specs+=("$name")
     for file in stop.spec stop.out; do
         to=$dir/$([ $file = stop.spec ] && echo "specs/$name.spec" || echo "expected/$name.out")
-        kind=$(case $step in vacuum* | retrain*) echo vacuum ;; *) echo insert ;; esac)
+        kind=$(case $step in vacuum* | shift* | retrain*) echo vacuum ;; *) echo insert ;; esac)
         from=$ROOT/tests/isolation/$([ $file = stop.spec ] && echo stop.spec || echo "stop_$kind.out")
         [ ! -e "$from" ] || sed "s/@STEP@/$step/; s/@SETUP@/$(setup_of "$step")/; s/@STATEMENT@/$(statement_of "$step")/" "$from" > "$to"
     done

@@ -338,8 +338,12 @@ impl Store for Relation {
     }
 
     fn freed(&self, block: Block) {
-        // SAFETY: the relation is open. Whoever is offered the page looks at it.
-        unsafe { pg_sys::RecordFreeIndexPage(self.rel, block) };
+        // SAFETY: the relation is open. Whoever is offered the page looks at it. The map's upper levels are told, too: it
+        // is to be found at once.
+        unsafe {
+            pg_sys::RecordFreeIndexPage(self.rel, block);
+            pg_sys::FreeSpaceMapVacuumRange(self.rel, block, block.saturating_add(1));
+        }
     }
 
     fn interrupt(&self) {

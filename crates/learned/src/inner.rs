@@ -168,6 +168,27 @@ impl<'a, const W: usize> Inner<'a, W> {
         Ok(Some(Change::between(self.page, page)))
     }
 
+    /// Makes the downlink `old` another one, which leads to what is left of the child where that does not begin any more. Not for the
+    /// page's first item, without which the page would not begin at its low fence.
+    pub fn relink(&self, old: Item<W>, new: Item<W>) -> Result<Change> {
+        let at = self.count(|separator| *separator < old.0);
+        let next = match at + 1 < self.len {
+            true => self.separator(at + 1),
+            false => self.frame.high,
+        };
+        let fits = old.0 > self.frame.low && old.0 < new.0 && new.0 < next;
+        if self.child_of(&old.0) != Some(old.1) || !fits {
+            let fault = format!("no downlink to {}", old.1);
+            return Err(Error::corrupted(self.block, fault));
+        }
+        let mut item = Vec::with_capacity(Self::BYTES);
+        push_entry(&mut item, &new.0);
+        item.extend_from_slice(&new.1.to_le_bytes());
+        let mut patch = Patch::new();
+        patch.put(Self::offset(at), &item);
+        Ok(Change::of_patch(self.page, patch))
+    }
+
     /// Whether a neighbour with one item might join this page.
     pub fn is_sparse(&self, limit: usize) -> bool {
         leaves_room::<W>(self.len + 1, limit)

@@ -1,9 +1,14 @@
-//! Merging two neighbouring leaves into one.
+//! Merging two neighbouring leaves into one, or into one that is dense and a rest.
 
 use super::contents::Contents;
+use super::split::first_true;
 use super::view::Leaf;
 use super::{Layout, MAX_SLOTS};
-use crate::page::MERGED_FILL;
+
+/// Percentage of a page up to which leaves are filled from which a vacuum has removed entries.
+pub const DENSE: usize = 90;
+/// At least so many percent of a page are moved from one leaf to another.
+const LEAST: usize = 2;
 
 /// How much of a leaf is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +20,10 @@ pub struct Fill<const W: usize> {
 }
 
 impl<const W: usize> Fill<W> {
-    /// Whether leaves filled like this could be one: together they leave room for inserts, or one
+    /// Whether leaves filled like this could be one: together they take no more than `percent` of a page, or one
     /// of them is empty.
-    pub fn may_join(&self, other: &Self) -> bool {
-        self.live == 0 || other.live == 0 || self.plus(other).leaves_room()
+    pub fn may_join(&self, other: &Self, percent: usize) -> bool {
+        self.live == 0 || other.live == 0 || self.plus(other).takes(percent)
     }
 
     /// Both together.
@@ -31,9 +36,9 @@ impl<const W: usize> Fill<W> {
         }
     }
 
-    fn leaves_room(&self) -> bool {
-        self.bytes * 100 <= Layout::<W>::ROOM * MERGED_FILL
-            && self.slots * 100 <= MAX_SLOTS * MERGED_FILL
+    /// Whether this is no more than `percent` of a page; 200 percent are two pages.
+    pub fn takes(&self, percent: usize) -> bool {
+        self.bytes * 100 <= Layout::<W>::ROOM * percent && self.slots * 100 <= MAX_SLOTS * percent
     }
 }
 
@@ -41,8 +46,11 @@ impl<const W: usize> Leaf<'_, W> {
     /// How much of the leaf is in use.
     pub fn fill(&self) -> Fill<W> {
         let packed = self.data_end().saturating_sub(Layout::<W>::DIRECTORY);
+        // Entries of the log will hardly take more than the others once they are packed.
+        let each = packed.div_ceil(self.slots.max(1));
+        let logged = Layout::<W>::ENTRY.min(if each > 0 { each } else { usize::MAX });
         Fill {
-            bytes: packed + self.slots.div_ceil(8) + self.log * Layout::<W>::ENTRY,
+            bytes: packed + self.slots.div_ceil(8) + self.log * logged,
             slots: self.slots,
             live: self.live(),
         }
@@ -51,9 +59,9 @@ impl<const W: usize> Leaf<'_, W> {
 
 impl<const W: usize> Contents<W> {
     /// These contents with those of the right neighbour, whose high fence and right link they take
-    /// over. Runs stay as they are. None if the page would be too full for more inserts, unless one of
+    /// over. Runs stay as they are. None if that would be more than `percent` of a page, unless one of
     /// the two is empty: then the other may be as full as it is.
-    pub fn join(mut self, mut right: Self) -> Option<Self> {
+    pub fn join(mut self, mut right: Self, percent: usize) -> Option<Self> {
         let empty = self.live() == 0 || right.live() == 0;
         for part in [&mut self, &mut right] {
             if part.live() == 0 {
@@ -63,14 +71,50 @@ impl<const W: usize> Contents<W> {
         self.runs.append(&mut right.runs);
         self.log.append(&mut right.log);
         (self.high, self.right) = (right.high, right.right);
-        if self.log.len() > Layout::<W>::LOG {
+        let is_good = |both: &Self| both.fits() && (empty || both.fill().takes(percent));
+        if !is_good(&self) {
             self.merge(None);
         }
-        let fill = Fill::<W> {
+        is_good(&self).then_some(self)
+    }
+
+    /// These contents with the first entries of the right neighbour, so that they take [`DENSE`] percent of a page, and
+    /// what is left of the neighbour, with a new fence between them and the neighbour's right link. Logs are merged; runs stay as they are but for one that is cut.
+    /// None where too little would move, or all would.
+    pub fn fill_up(mut self, mut right: Self) -> Option<(Self, Self)> {
+        for part in [&mut self, &mut right] {
+            if !part.log.is_empty() {
+                part.merge(None);
+            }
+        }
+        let least = self.fill().bytes + Layout::<W>::ROOM * LEAST / 100;
+        let own = self.slots();
+        self.runs.append(&mut right.runs);
+        self.high = right.high;
+        let slots = self.slots();
+        let is_over = |at: usize| {
+            let (bytes, live) = (self.left_bytes(at), at);
+            let part = Fill::<W> {
+                bytes,
+                slots: at,
+                live,
+            };
+            !part.takes(DENSE)
+        };
+        let at = first_true(own + 1, slots, is_over).checked_sub(1)?;
+        if at <= own || at + 1 >= slots || self.left_bytes(at) < least {
+            return None;
+        }
+        let (near, mut rest) = self.cut(at);
+        (rest.right, rest.flags) = (right.right, right.flags);
+        (near.fits() && rest.fits()).then_some((near, rest))
+    }
+
+    fn fill(&self) -> Fill<W> {
+        Fill {
             bytes: self.bytes(),
             slots: self.slots(),
             live: self.live(),
-        };
-        (self.fits() && (empty || fill.leaves_room())).then_some(self)
+        }
     }
 }

@@ -34,7 +34,7 @@ mod tests;
 
 pub use add::Added;
 pub use contents::Contents;
-pub use merge::Fill;
+pub use merge::{DENSE, Fill};
 pub use pack::Packer;
 pub use verify::Verified;
 pub use view::{Leaf, data_span};

@@ -31,7 +31,7 @@ impl<const W: usize> Contents<W> {
     }
 
     /// The slots before `at` and the others, for `0 < at < slots`.
-    fn cut(mut self, at: usize) -> (Self, Self) {
+    pub(super) fn cut(mut self, at: usize) -> (Self, Self) {
         let (mut left, mut right) = (
             Self::empty(self.low, self.high),
             Self::empty(self.low, self.high),
@@ -111,7 +111,7 @@ impl<const W: usize> Contents<W> {
     }
 
     /// Bytes of a page that has the slots before `at`.
-    fn left_bytes(&self, at: usize) -> usize {
+    pub(super) fn left_bytes(&self, at: usize) -> usize {
         let mut bytes = at.div_ceil(8);
         let mut left = at;
         for run in &self.runs {
@@ -144,7 +144,7 @@ impl<const W: usize> Contents<W> {
 }
 
 /// The first of `lo..hi` for which `is` holds, else `hi`; it holds for all after the first.
-fn first_true(mut lo: usize, mut hi: usize, is: impl Fn(usize) -> bool) -> usize {
+pub(super) fn first_true(mut lo: usize, mut hi: usize, is: impl Fn(usize) -> bool) -> usize {
     while lo < hi {
         let mid = lo + (hi - lo) / 2;
         if is(mid) {

@@ -28,8 +28,14 @@ use crate::store::{Change, Guard, Store};
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Merges the leaf `right`, which begins at `fence`, into its neighbour `left`, if they still are
-    /// neighbours and fit. No lock may be held. Only one backend at a time merges.
-    pub(super) fn merge_leaves(&self, left: Block, right: Block, fence: &Entry<W>) -> Result<bool> {
+    /// neighbours and take no more than `percent` of a page. No lock may be held. Only one backend at a time merges.
+    pub(super) fn merge_leaves(
+        &self,
+        left: Block,
+        right: Block,
+        fence: &Entry<W>,
+        percent: usize,
+    ) -> Result<bool> {
         let left = self.store.write(left)?;
         if !ends_at(&left, left.block(), 0, fence, right)? {
             return Ok(false);
@@ -44,10 +50,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             Leaf::<W>::open(&left, left.block())?,
             Leaf::<W>::open(&right, right.block())?,
         );
-        if !near.fill().may_join(&far.fill()) {
+        if !near.fill().may_join(&far.fill(), percent) {
             return Ok(false);
         }
-        let joined = near.contents()?.join(far.contents()?);
+        let joined = near.contents()?.join(far.contents()?, percent);
         match joined.and_then(|contents| contents.to_page()) {
             Some(page) => self.absorb(left, page, right, 0, fence),
             None => Ok(false),
@@ -119,18 +125,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         fence: &Entry<W>,
     ) -> Result<bool> {
         let freed = right.block();
-        let target = Target::at(fence);
-        self.held.borrow_mut().extend([left.block(), freed]);
-        let parent = retry(|| {
-            let Some(start) = self.seek(&target, level + 1)?.map(|page| page.block()) else {
-                let fault = "a page with a left neighbour has no parent";
-                return Err(Error::corrupted(freed, fault));
-            };
-            self.lock_from(start, level + 1, u32::MAX, &target)
-        });
-        let others = self.held.borrow().len().saturating_sub(2);
-        self.held.borrow_mut().truncate(others);
-        let mut parent = parent?;
+        let mut parent = self.lock_parent([left.block(), freed], level, fence)?;
         let Some(unlinked) = Inner::open(&parent, parent.block())?.remove(fence, freed)? else {
             return Ok(false);
         };
@@ -150,6 +145,27 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store.freed(freed);
         }
         Ok(true)
+    }
+
+    /// Locks the parent of the right one of two neighbours that are held, which begins at `fence`.
+    pub(super) fn lock_parent(
+        &self,
+        held: [Block; 2],
+        level: u8,
+        fence: &Entry<W>,
+    ) -> Result<S::Write> {
+        let target = Target::at(fence);
+        self.held.borrow_mut().extend(held);
+        let parent = retry(|| {
+            let Some(start) = self.seek(&target, level + 1)?.map(|page| page.block()) else {
+                let fault = "a page with a left neighbour has no parent";
+                return Err(Error::corrupted(held[1], fault));
+            };
+            self.lock_from(start, level + 1, u32::MAX, &target)
+        });
+        let others = self.held.borrow().len().saturating_sub(held.len());
+        self.held.borrow_mut().truncate(others);
+        parent
     }
 
     /// Makes the root's only child the root, as long as it has but one. Gives the number of pages
@@ -207,7 +223,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
 }
 
 /// Whether a page of `level` ends where `right` begins, and that has a downlink.
-fn ends_at<const W: usize>(
+pub(super) fn ends_at<const W: usize>(
     page: &Page,
     block: Block,
     level: u8,
@@ -221,7 +237,7 @@ fn ends_at<const W: usize>(
 }
 
 /// Whether a page of `level` begins at `fence`, and its right sibling has a downlink.
-fn begins_at<const W: usize>(
+pub(super) fn begins_at<const W: usize>(
     page: &Page,
     block: Block,
     level: u8,

@@ -9,6 +9,7 @@
 
 mod build;
 mod chain;
+mod condense;
 mod counts;
 mod delete;
 mod descend;
@@ -16,6 +17,7 @@ mod insert;
 mod merge;
 mod recent;
 mod scan;
+mod shift;
 mod split;
 mod stale;
 mod train;

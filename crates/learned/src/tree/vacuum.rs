@@ -1,11 +1,12 @@
 //! Removing the entries of dead rows, and the pages that become superfluous.
 
+use super::condense::Passed;
 use super::descend::Target;
 use super::{Tree, retry};
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
-use crate::leaf::{Fill, Leaf};
+use crate::leaf::Leaf;
 use crate::page::Block;
 use crate::store::{Guard, Store};
 
@@ -18,7 +19,7 @@ pub struct Vacuumed {
     pub live: u64,
     /// Entries removed.
     pub removed: u64,
-    /// Pages freed, inner pages among them.
+    /// Pages given up, inner pages among them.
     pub freed: u64,
 }
 
@@ -26,11 +27,11 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Removes the entries whose tie is `dead`, asking once for each. Leaves are visited in key
     /// order, each under the cleanup lock; splits meanwhile move entries only to the right, so
     /// none is missed. Incomplete splits are completed on the way. With `merge` neighbours that fit on
-    /// one page are merged; only one backend at a time may ask for that.
+    /// one page are merged and sparse ones filled up; only one backend at a time may ask for that.
     pub fn vacuum(&self, dead: &mut dyn FnMut(u64) -> bool, merge: bool) -> Result<Vacuumed> {
         let mut done = Vacuumed::default();
         let (mut low, mut hint) = (Entry::MIN, None);
-        let mut left: Option<(Block, Fill<W>)> = None;
+        let mut passed = Vec::new();
         loop {
             let mut leaf = self.leaf_for_cleanup(&low, hint)?;
             let block = leaf.block();
@@ -38,26 +39,22 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let fence = view.low();
             (low, hint) = (view.high(), view.right());
             done.leaves += 1;
-            done.removed += self.remove(&mut leaf, dead)? as u64;
+            let removed = self.remove(&mut leaf, dead)?;
             let view = Leaf::<W>::open(&leaf, block)?;
-            let fill = view.fill();
+            done.removed += removed as u64;
             done.live += view.live() as u64;
+            let here = Passed {
+                block,
+                low: fence,
+                fill: view.fill(),
+                thinned: removed > 0,
+            };
             drop(leaf);
             self.store.reached("vacuum: between leaves");
             self.store.interrupt();
-            left = Some(match left {
-                Some((neighbour, before))
-                    if merge
-                        && before.may_join(&fill)
-                        && self.merge_leaves(neighbour, block, &fence)? =>
-                {
-                    done.leaves -= 1;
-                    done.freed += 1;
-                    self.store.interrupt();
-                    (neighbour, before.plus(&fill))
-                }
-                _ => (block, fill),
-            });
+            if merge {
+                self.condense(&mut passed, here, &mut done)?;
+            }
             if low == Entry::MAX {
                 break;
             }

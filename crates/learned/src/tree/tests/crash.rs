@@ -60,6 +60,7 @@ pub(super) struct Mended {
     pub states: u64,
     pub incomplete: u64,
     pub stale: u64,
+    pub shifts: u64,
 }
 
 /// Crashes after every record of some work, replays, and checks that exactly the finished work is

@@ -1,0 +1,280 @@
+//! Sparse leaves that VACUUM fills up from their right neighbours.
+
+use std::collections::HashSet;
+
+use super::merge::{PATTERNS, place, scans_survive, vacuum};
+use super::*;
+use crate::inner::{self, Frame, Inner};
+use crate::page::Block;
+use crate::store::{Change, Store};
+
+/// Few leaves are the first or the last below their parent.
+fn wide<const W: usize>(set: &Set<W>) -> Mem {
+    let mut pages = Pages::default();
+    let mut builder = Builder::new(&mut pages, 97, *b"test key").with_inner_limit(12);
+    set.iter().for_each(|e| builder.push(*e).unwrap());
+    builder.finish(0).unwrap();
+    Mem::new(pages.0)
+}
+
+/// Records of four pages: nothing else makes them.
+fn shifts(mem: &Mem) -> usize {
+    let log = mem.log();
+    log.iter().filter(|r| r.blocks().count() == 4).count()
+}
+
+/// Removes a part of the entries, chosen at random.
+fn thin(mem: &Mem, set: &mut Set<WORDS>, percent: u64, rng: &mut Rng) -> Report {
+    let chosen: HashSet<u64> = set.iter().map(|e| e.tie).collect();
+    let chosen: HashSet<u64> = chosen.into_iter().filter(|_| rng.chance(percent)).collect();
+    vacuum(mem, set, |entry| chosen.contains(&entry.tie))
+}
+
+/// Two of these do not fit on a page, so no merge would ever make them fewer.
+#[test]
+fn half_empty_leaves_become_dense() {
+    for (seed, pattern) in (0..).zip(PATTERNS) {
+        let mut rng = Rng::new(seed);
+        let mut set: Set<WORDS> = (0..6000).map(|i| pattern.entry(i, &mut rng)).collect();
+        let mem = wide(&set);
+        let before = check(&mem, &set).leaves;
+        let after = thin(&mem, &mut set, 40, &mut rng).leaves;
+        assert!(shifts(&mem) > 10, "{pattern:?}: {}", shifts(&mem));
+        assert!(
+            after * 10 < before * 8,
+            "{pattern:?}: {before} leaves became {after}"
+        );
+    }
+}
+
+/// Where no parents are in the way. Half the entries are replaced again and again.
+#[test]
+fn random_churn_keeps_leaves_dense() {
+    let mut rng = Rng::new(5);
+    let random = |i: u64, rng: &mut Rng| entry::<2>(rng.below(1 << 40), i);
+    let mut set: Set<2> = (0..20_000).map(|i| random(i, &mut rng)).collect();
+    let mem = wide(&set);
+    let tree = Tree::<_, 2>::new(&mem);
+    let fresh = check(&mem, &set).leaves;
+    let mut next = 20_000;
+    for round in 0..6 {
+        let dead: HashSet<u64> = set
+            .iter()
+            .map(|e| e.tie)
+            .filter(|_| rng.chance(20))
+            .collect();
+        for _ in 0..dead.len() {
+            let new = random(next, &mut rng);
+            next += 1;
+            set.insert(new);
+            tree.insert(new, FILL).unwrap();
+        }
+        tree.vacuum(&mut |tie| dead.contains(&tie), true).unwrap();
+        set.retain(|e| !dead.contains(&e.tie));
+        let now = check(&mem, &set).leaves;
+        assert!(
+            now * 100 <= fresh * 125,
+            "round {round}: {now} leaves, fresh {fresh}"
+        );
+    }
+    // It is dense now: who removes little rewrites nothing but what he removes it from.
+    let before = shifts(&mem);
+    let dead: HashSet<u64> = set
+        .iter()
+        .map(|e| e.tie)
+        .filter(|_| rng.chance(2))
+        .collect();
+    tree.vacuum(&mut |tie| dead.contains(&tie), true).unwrap();
+    assert!(shifts(&mem) < before + fresh as usize / 20);
+    let records = mem.log_len();
+    tree.vacuum(&mut |_| false, true).unwrap();
+    assert_eq!(mem.log_len(), records);
+}
+
+/// Splits alone leave pages half full, for what is to come.
+#[test]
+fn an_index_that_only_grows_is_left_alone() {
+    let mut rng = Rng::new(1);
+    let mem = empty::<WORDS>();
+    let tree = tree::<WORDS>(&mem, None);
+    for i in 0..3000 {
+        let new = Pattern::Random.entry(i, &mut rng);
+        tree.insert(new, FILL).unwrap();
+    }
+    let leaves = tree.vacuum(&mut |_| false, false).unwrap().leaves;
+    assert_eq!(tree.vacuum(&mut |_| false, true).unwrap().leaves, leaves);
+    assert_eq!(shifts(&mem), 0);
+}
+
+/// A crash after each record, and work that goes on after some.
+#[test]
+fn every_record_of_a_shift_leaves_a_sound_tree() {
+    let mut hit = 0;
+    for (seed, pattern) in (0..).zip(PATTERNS) {
+        let mut rng = Rng::new(seed);
+        let mut set: Set<WORDS> = (0..2500).map(|i| pattern.entry(i, &mut rng)).collect();
+        let mem = wide(&set);
+        let all = set.clone();
+        for percent in [40, 10, 10, 20] {
+            thin(&mem, &mut set, percent, &mut rng);
+        }
+        let mut pages = mem.base();
+        let mut before = all;
+        for record in mem.log() {
+            record.redo(&mut pages);
+            let shift = record.blocks().count() == 4;
+            hit += u64::from(shift);
+            let after = Mem::new(pages.clone());
+            let tree = tree::<WORDS>(&after, None);
+            let mut found = Set::new();
+            let report = tree.verify(&mut |e| assert!(found.insert(*e))).unwrap();
+            assert_eq!(report.incomplete, 0);
+            assert!(found.is_subset(&before), "an entry has come back");
+            assert!(!shift || found == before, "an entry is lost");
+            assert!(set.is_subset(&found), "an entry is missing");
+            if shift && rng.chance(20) {
+                crash::go_on(&after, found.clone(), pattern, &mut rng);
+            }
+            before = found;
+        }
+    }
+    assert!(hit > 100, "{hit}");
+}
+
+#[test]
+fn scans_survive_shifting_and_reuse() {
+    let moved = scans_survive(&wide, |entry| entry.tie % 16 < 10, &|mem| {
+        shifts(mem) as u64
+    });
+    assert!(moved > 300, "{moved}");
+}
+
+/// The index, two neighbours that are half full, and the fence between them.
+fn halves(set: &Set<WORDS>) -> (Mem, Block, Block, Entry<WORDS>) {
+    let mem = build(set);
+    let left = tree::<WORDS>(&mem, None).find(&Entry::MIN).unwrap().block();
+    let right = crate::page::right(&mem.read(left).unwrap()).unwrap();
+    for block in [left, right] {
+        let mut page = mem.write(block).unwrap();
+        let leaf = Leaf::<WORDS>::open(&page, block).unwrap();
+        let (contents, _) = leaf.without(&mut |tie| tie % 16 < 6).unwrap().unwrap();
+        let image = Change::Image(contents.to_page().unwrap());
+        mem.commit(&mut [(&mut page, image)]).unwrap();
+    }
+    let fence = place(&mem, right).0;
+    (mem, left, right, fence)
+}
+
+/// What is copied from a pinned leaf would be out of reach of the next VACUUM's wait.
+#[test]
+fn a_pinned_leaf_is_not_emptied() {
+    let (mem, left, right, fence) = halves(&(0..600).map(|i| entry(i, i)).collect());
+    let tree = tree::<WORDS>(&mem, None);
+    let pin = mem.pin(mem.read(right).unwrap());
+    assert!(tree.shift(left, right, &fence).unwrap().is_none());
+    drop(pin);
+    // Nobody needs to let go of the left one.
+    let _pin = mem.pin(mem.read(left).unwrap());
+    let (_, rest) = tree.shift(left, right, &fence).unwrap().unwrap();
+    assert_eq!(place(&mem, left).1, rest.low);
+    assert_eq!(place(&mem, rest.block).0, rest.low);
+    assert!(place(&mem, left).1 > fence);
+    // What is not there any more is not moved.
+    assert!(tree.shift(left, right, &fence).unwrap().is_none());
+}
+
+#[test]
+fn the_first_leaf_below_a_parent_stays() {
+    let set: Set<WORDS> = (0..1500).map(|i| entry(i, i)).collect();
+    let (mem, ..) = halves(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    let (mut kept, mut low) = (0, Entry::MIN);
+    loop {
+        let left = tree.find(&low).unwrap();
+        let (block, right) = (left.block(), crate::page::right(&left));
+        drop(left);
+        let Some(right) = right else { break };
+        low = place(&mem, right).0;
+        let parent = tree.seek(&crate::tree::descend::Target::at(&low), 1);
+        let parent = parent.unwrap().unwrap();
+        let first = Inner::<WORDS>::open(&parent, parent.block()).unwrap();
+        let first = first.frame().low == low;
+        drop(parent);
+        if first {
+            kept += 1;
+            for block in [block, right] {
+                tree.purge(block, &mut |tie| tie % 16 < 6).unwrap();
+            }
+            let pages = mem.pages();
+            assert!(tree.shift(block, right, &low).unwrap().is_none());
+            assert!(mem.pages() == pages);
+        }
+    }
+    assert!(kept > 3, "{kept}");
+}
+
+#[test]
+fn halves_of_an_incomplete_split_are_left_alone() {
+    let mut set: Set<WORDS> = (0..600).map(|i| entry(1000 * i, i)).collect();
+    let mem = build(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    let left = tree.find(&Entry::MIN).unwrap().block();
+    let middle = crate::page::right(&mem.read(left).unwrap()).unwrap();
+    let fence = place(&mem, middle).0;
+    for i in 1.. {
+        let mut new = fence;
+        new.key[0] += 1 + i;
+        mem.fail_after(Some(1));
+        let done = tree.insert(new, FILL);
+        mem.fail_after(None);
+        set.insert(new);
+        if done.is_err() {
+            break;
+        }
+    }
+    assert_eq!(check(&mem, &set).incomplete, 1);
+    let (_, high, _) = place(&mem, middle);
+    let right = crate::page::right(&mem.read(middle).unwrap()).unwrap();
+    tree.purge(left, &mut |tie| tie % 16 < 6).unwrap();
+    assert!(tree.shift(left, middle, &fence).unwrap().is_none());
+    assert!(tree.shift(middle, right, &high).unwrap().is_none());
+}
+
+/// A parent that does not have the downlink, or has another, is damaged.
+#[test]
+fn only_a_downlink_that_is_there_is_changed() {
+    let at = |n: u64| entry::<WORDS>(n, n);
+    let frame = Frame {
+        low: at(10),
+        high: at(50),
+        level: 1,
+        right: Some(9),
+        flags: 0,
+    };
+    let page = inner::build(&frame, &[(at(10), 1), (at(20), 2), (at(30), 3)]);
+    let view = Inner::<WORDS>::open(&page, 7).unwrap();
+    for (old, new) in [((20, 2), (25, 8)), ((30, 3), (49, 8))] {
+        let change = view.relink((at(old.0), old.1), (at(new.0), new.1));
+        let Change::Patch(patch) = change.unwrap() else {
+            panic!("an image")
+        };
+        assert!(patch.len() <= 4 + Entry::<WORDS>::BYTES + 4);
+        let mut changed = page.clone();
+        patch.apply(&mut changed);
+        let changed = Inner::<WORDS>::open(&changed, 7).unwrap();
+        assert_eq!(changed.child_of(&at(new.0)), Some(new.1));
+        assert_eq!(changed.child_of(&at(old.0)), None);
+        assert_eq!(changed.len(), 3);
+    }
+    for (old, new) in [
+        ((10, 1), (15, 8)),
+        ((20, 3), (25, 8)),
+        ((21, 2), (25, 8)),
+        ((20, 2), (20, 8)),
+        ((20, 2), (30, 8)),
+        ((30, 3), (50, 8)),
+    ] {
+        let change = view.relink((at(old.0), old.1), (at(new.0), new.1));
+        assert!(change.is_err(), "{old:?} {new:?}");
+    }
+}
