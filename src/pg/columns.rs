@@ -1,4 +1,4 @@
-//! The key columns of an open index, and its entries from what the server passes.
+//! The columns of an open index, and its entries from what the server passes.
 //!
 //! A column takes one word of the key or two. The whole index is stored in ascending order of the words. That is the SQL
 //! order or, if the index is reversed, the SQL order backwards; a column whose own direction differs has its bits
@@ -6,18 +6,23 @@
 //! - the last column: as in `learned::key`, by a bit of the tie;
 //! - a type with unused words: by the first or the last word there is;
 //! - else by a word of its own before the value.
+//!
+//! Included columns (`INCLUDE`) are words behind those of the key columns, coded as `learned::exact` says: no condition is on them,
+//! and their order only decides which of the entries with the same key come first. So where there are some, no key column is the last.
 
 use learned::Entry;
+use learned::exact::{self, word};
 use learned::key::{NULL_BIT, TID_MASK, tie_of};
-use learned::range::{Interval, Limits};
+use learned::range::{Interval, Limits, Range};
 use learned::search::{Condition, Field, Span};
 use pgrx::pg_sys;
 use smallvec::SmallVec;
 
-use crate::error::unsupported;
-use crate::pg::key::{KeyType, word};
+use crate::error::{type_name, unsupported};
+use crate::pg::key::KeyType;
+use crate::pg::{ffi, included};
 
-/// Most columns of a key, and most words.
+/// Most columns of an index, included ones among them, and most words.
 pub const MOST_COLUMNS: usize = 8;
 const MOST_WORDS: usize = 8;
 
@@ -45,11 +50,17 @@ enum Nulls {
     Flag,
     /// By [`NULL_BIT`].
     Tie,
+    /// An included column: by a word of their own, unless this bit of the tie marks a value.
+    Mark(u8),
 }
+
+/// The bit of the tie for the first included column. Those of the others follow, downwards.
+const FIRST_MARK: u8 = 62;
 
 /// How a column is coded.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
+    /// Of an included column the type as which it is stored.
     pub key_type: KeyType,
     /// Its first word in the key.
     at: u8,
@@ -117,8 +128,31 @@ impl Column {
         match self.nulls {
             Nulls::Flag => set(self.at.into(), self.nulls_first.into()),
             Nulls::Tie if self.nulls_first && zero => entry.tie |= NULL_BIT,
-            Nulls::Tie | Nulls::Spare => {}
+            Nulls::Tie | Nulls::Spare | Nulls::Mark(_) => {}
         }
+    }
+
+    /// Puts the value of an included column into an entry. None is NULL.
+    ///
+    /// # Safety
+    /// `value` is of the column's type.
+    #[inline(always)]
+    unsafe fn put_included<const W: usize>(
+        &self,
+        entry: &mut Entry<W>,
+        mark: u8,
+        value: Option<pg_sys::Datum>,
+    ) {
+        let (words, marked) = match value {
+            // SAFETY: the caller's contract.
+            Some(datum) => unsafe { included::words(self.key_type, datum) },
+            None => ([exact::NULL; 2], false),
+        };
+        let to = entry.key.iter_mut().skip(self.at.into());
+        for (to, word) in to.take(self.key_type.words()).zip(words) {
+            *to = word;
+        }
+        entry.tie |= u64::from(marked) << mark;
     }
 
     /// Puts NULL into an entry whose words are still zero.
@@ -128,7 +162,7 @@ impl Column {
         let (words, word) = match self.nulls {
             Nulls::Flag => (1, (!self.nulls_first).into()),
             _ if self.nulls_first => return,
-            Nulls::Spare => (1, u64::MAX),
+            Nulls::Spare | Nulls::Mark(_) => (1, u64::MAX),
             Nulls::Tie => {
                 entry.tie |= NULL_BIT;
                 (self.key_type.words(), u64::MAX)
@@ -164,8 +198,15 @@ impl Column {
         let two = self.key_type.words() == 2;
         let first = stored(at);
         let second = if two { stored(at + 1) } else { first };
+        if W > 1
+            && let Nulls::Mark(mark) = self.nulls
+        {
+            let marked = entry.tie >> mark & 1 != 0;
+            return included::bytes(self.key_type, [first, second], marked);
+        }
         let bit = entry.tie & NULL_BIT != 0;
         let null = match (self.nulls, self.nulls_first) {
+            (Nulls::Mark(_), _) => false,
             (Nulls::Spare, true) => first == 0,
             (Nulls::Spare, false) => first == u64::MAX,
             (Nulls::Flag, first) => (stored(self.at.into()) == 0) == first,
@@ -185,11 +226,16 @@ impl Column {
         } else {
             let value = match self.nulls {
                 Nulls::Spare => outside(value(first)),
-                Nulls::Flag | Nulls::Tie => value(first),
+                Nulls::Flag | Nulls::Tie | Nulls::Mark(_) => value(first),
             };
             low.copy_from_slice(&self.key_type.bytes(correct(value)));
         }
         Some(bytes)
+    }
+
+    /// Whether an entry tells exactly which value was indexed.
+    pub fn is_exact(&self) -> bool {
+        matches!(self.nulls, Nulls::Mark(_)) || self.key_type.is_exact()
     }
 
     /// No condition yet.
@@ -263,11 +309,13 @@ const fn outside(value: i64) -> i64 {
     }
 }
 
-/// The columns of an index's key.
+/// The columns of an index.
 #[derive(Debug, Clone, Copy)]
 pub struct Columns {
     list: [Column; MOST_COLUMNS],
     count: u8,
+    /// So many of them, the first, are the key's; the others are included.
+    keys: u8,
     /// The `W` of the index's entries.
     words: u8,
     /// The SQL order is the physical order backwards.
@@ -283,22 +331,31 @@ impl Columns {
     pub unsafe fn of(index: pg_sys::Relation) -> Self {
         // SAFETY: the relcache entry of an index has rd_index, and these arrays have an element for each key column,
         // of which there is at least one.
-        let (inputs, options) = unsafe {
-            let count = usize::try_from((*(*index).rd_index).indnkeyatts).unwrap_or(0);
-            let inputs = std::slice::from_raw_parts((*index).rd_opcintype, count);
-            let options = std::slice::from_raw_parts((*index).rd_indoption, count);
-            (inputs, options)
+        let (inputs, options, count) = unsafe {
+            let form = &*(*index).rd_index;
+            let keys = usize::try_from(form.indnkeyatts).unwrap_or(0);
+            let inputs = std::slice::from_raw_parts((*index).rd_opcintype, keys);
+            let options = std::slice::from_raw_parts((*index).rd_indoption, keys);
+            (inputs, options, usize::try_from(form.indnatts).unwrap_or(0))
         };
-        if let ([input], [option]) = (inputs, options)
+        if let ([input], [option], 1) = (inputs, options, count)
             && let Some(key_type) = KeyType::of(*input)
         {
-            return Self::new(&[(key_type, *option)]);
+            return Self::new(&[(key_type, *option)], &[]);
         }
-        Self::several(inputs, options)
+        // SAFETY: the caller's contract.
+        unsafe { Self::several(index, inputs, options, count) }
     }
 
-    fn several(inputs: &[pg_sys::Oid], options: &[i16]) -> Self {
-        if inputs.len() > MOST_COLUMNS {
+    /// # Safety
+    /// `index` is an open index of `count` columns.
+    unsafe fn several(
+        index: pg_sys::Relation,
+        inputs: &[pg_sys::Oid],
+        options: &[i16],
+        count: usize,
+    ) -> Self {
+        if count > MOST_COLUMNS {
             unsupported(
                 format!(
                     "access method \"learned\" does not support more than {MOST_COLUMNS} columns"
@@ -306,35 +363,51 @@ impl Columns {
                 "Create a btree index, or a learned index on the first columns.",
             );
         }
-        let mut columns = [(KeyType::Int8, 0); MOST_COLUMNS];
-        for ((column, input), option) in columns.iter_mut().zip(inputs).zip(options) {
+        let mut keys = SmallVec::<[(KeyType, i16); MOST_COLUMNS]>::new();
+        for (input, option) in inputs.iter().zip(options) {
             match KeyType::of(*input) {
-                Some(key_type) => *column = (key_type, *option),
+                Some(key_type) => keys.push((key_type, *option)),
                 None => unsupported(
                     "access method \"learned\" does not support this operator class's type",
                     "Create a btree index instead.",
                 ),
             }
         }
-        let columns = Self::new(columns.get(..inputs.len()).unwrap_or_default());
+        let mut included = SmallVec::<[KeyType; MOST_COLUMNS]>::new();
+        for i in inputs.len()..count {
+            // SAFETY: the index has so many columns, and an open one has its description.
+            let attribute = unsafe { ffi::attribute(index, i) };
+            // SAFETY: an index is opened in transactions only.
+            match unsafe { included::stored_as(attribute) } {
+                Some(stored) => included.push(stored),
+                None => unsupported(
+                    format!(
+                        "access method \"learned\" does not support included columns of type {}",
+                        type_name(attribute.atttypid)
+                    ),
+                    "Include columns of types of up to 8 bytes that are passed by value, macaddr, macaddr8 or uuid; or create a btree index.",
+                ),
+            }
+        }
+        let columns = Self::new(&keys, &included);
         if usize::from(columns.words) > MOST_WORDS {
             let words = columns.words;
             unsupported(
                 format!(
                     "access method \"learned\" does not support a key of {words} words, only of {MOST_WORDS}"
                 ),
-                "A column takes one word, a uuid two; one more for NULLs of types whose values take all 64 bits, except the last column.",
+                "A column, included or not, takes one word, a uuid two; a key column of a type whose values take all 64 bits takes one more for NULLs, except the last column.",
             );
         }
         columns
     }
 
-    /// The columns with these types and `rd_indoption`s.
+    /// Key columns with these types and `rd_indoption`s, and included columns that are stored as these types.
     ///
-    /// The direction of the last date or time column decides whether the index is reversed, so that this column ascends
+    /// The direction of the last date or time column of the key decides whether the index is reversed, so that this column ascends
     /// and new rows come at the end (of a group); else that of the last column.
     #[inline]
-    fn new(given: &[(KeyType, i16)]) -> Self {
+    fn new(given: &[(KeyType, i16)], included: &[KeyType]) -> Self {
         let flag = |option: i16, flag: u32| i32::from(option) & flag as i32 != 0;
         let descends = |option: i16| flag(option, pg_sys::INDOPTION_DESC);
         let times = given.iter().rev().find(|column| column.0.is_time());
@@ -343,7 +416,8 @@ impl Columns {
             .is_some_and(|column| descends(column.1));
         let mut columns = Self {
             list: [Column::NONE; MOST_COLUMNS],
-            count: given.len() as u8,
+            count: (given.len() + included.len()) as u8,
+            keys: given.len() as u8,
             words: 0,
             reversed,
         };
@@ -352,7 +426,7 @@ impl Columns {
                 key_type,
                 at: columns.words,
                 inverted: descends(option) != reversed,
-                nulls: if i + 1 == given.len() {
+                nulls: if i + 1 == given.len() && included.is_empty() {
                     Nulls::Tie
                 } else if key_type.has_spare_words() {
                     Nulls::Spare
@@ -360,6 +434,16 @@ impl Columns {
                     Nulls::Flag
                 },
                 nulls_first: flag(option, pg_sys::INDOPTION_NULLS_FIRST) != reversed,
+            };
+            columns.words += column.field().words as u8;
+        }
+        let others = columns.list.iter_mut().skip(given.len()).zip(included);
+        for (mark, (column, &key_type)) in (0..=FIRST_MARK).rev().zip(others) {
+            *column = Column {
+                key_type,
+                at: columns.words,
+                nulls: Nulls::Mark(mark),
+                ..Column::NONE
             };
             columns.words += column.field().words as u8;
         }
@@ -375,10 +459,25 @@ impl Columns {
         self.words as usize
     }
 
-    /// The columns in the key's order.
+    /// The columns in the index's order.
     #[inline(always)]
     pub fn list(&self) -> &[Column] {
         self.list.get(..self.count.into()).unwrap_or_default()
+    }
+
+    /// The key columns, of which there is at least one.
+    #[inline(always)]
+    pub fn keys(&self) -> &[Column] {
+        self.list.get(..self.keys.into()).unwrap_or_default()
+    }
+
+    /// All entries with the same key columns.
+    pub fn same_key<const W: usize>(&self, entry: &Entry<W>) -> Range<W> {
+        self.keys()
+            .last()
+            .unwrap_or(self.first())
+            .field()
+            .same(entry)
     }
 
     /// The first column.
@@ -387,11 +486,17 @@ impl Columns {
         &self.list[0]
     }
 
-    /// What the meta page remembers of the columns: a byte each.
+    /// What the meta page remembers of the columns: a byte each. The last bit says of the first column that the index is
+    /// reversed, of the others that they are included.
     pub fn descriptor(&self) -> [u8; MOST_COLUMNS] {
         let mut bytes = [0; MOST_COLUMNS];
-        for (byte, column) in bytes.iter_mut().zip(self.list()) {
-            let bits = [column.inverted, column.nulls_first, self.reversed];
+        for (i, (byte, column)) in bytes.iter_mut().zip(self.list()).enumerate() {
+            let last = if i == 0 {
+                self.reversed
+            } else {
+                i >= self.keys.into()
+            };
+            let bits = [column.inverted, column.nulls_first, last];
             let bits = (5..).zip(bits).map(|(i, bit)| u8::from(bit) << i);
             *byte = bits.fold(column.key_type as u8, |byte, bit| byte | bit);
         }
@@ -416,7 +521,12 @@ impl Columns {
             // One word is one column.
             let columns = if W == 1 { &self.list[..1] } else { self.list() };
             for (i, column) in columns.iter().enumerate() {
-                if *isnull.add(i) {
+                if W > 1
+                    && let Nulls::Mark(mark) = column.nulls
+                {
+                    let value = (!*isnull.add(i)).then_some(*values.add(i));
+                    column.put_included(&mut entry, mark, value);
+                } else if *isnull.add(i) {
                     column.put_null(&mut entry);
                 } else {
                     column.put(&mut entry, column.key_type.number(*values.add(i)));

@@ -4,6 +4,7 @@ pub mod array;
 pub mod bounds;
 pub mod columns;
 pub mod ffi;
+pub mod included;
 pub mod key;
 pub mod place;
 pub mod query;
