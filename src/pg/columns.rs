@@ -396,7 +396,7 @@ impl Columns {
                 format!(
                     "access method \"learned\" does not support a key of {words} words, only of {MOST_WORDS}"
                 ),
-                "A column, included or not, takes one word, a uuid two; a key column of a type whose values take all 64 bits takes one more for NULLs, except the last column.",
+                "A column takes one word, a uuid two; a key column of a type whose values take all 64 bits one more for NULLs, unless it is the last column.",
             );
         }
         columns
