@@ -192,6 +192,16 @@ impl Column {
         Some(bytes)
     }
 
+    /// The short way from the only word of a key to the value's bytes.
+    fn direct(&self) -> Option<Direct> {
+        let (turned, kept) = self.key_type.direct()?;
+        Some(Direct {
+            turned: turned ^ self.mask(),
+            kept,
+            null: if self.nulls_first { 0 } else { u64::MAX },
+        })
+    }
+
     /// No condition yet.
     pub fn limits(&self) -> Limits {
         let (first, last) = self.key_type.domain();
@@ -235,6 +245,26 @@ impl Column {
             (first, last) = (last, first);
         }
         Span { first, last, sure }
+    }
+}
+
+/// How to get the bytes of a value from a key of one word, for types where a few bit operations do.
+#[derive(Debug, Clone, Copy)]
+pub struct Direct {
+    /// Bits of the word that are complements of the value's.
+    turned: u64,
+    /// Bits that belong to the value.
+    kept: u64,
+    /// The word that may be NULL's.
+    null: u64,
+}
+
+impl Direct {
+    /// The bytes of an entry's value; None for NULL and for the value that shares its word.
+    #[inline(always)]
+    pub fn bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 8]> {
+        let word = *entry.key.first()?;
+        (word != self.null).then_some(((word ^ self.turned) & self.kept).to_le_bytes())
     }
 }
 
@@ -385,6 +415,14 @@ impl Columns {
     #[inline(always)]
     pub const fn first(&self) -> &Column {
         &self.list[0]
+    }
+
+    /// The short way to the bytes of a single column's value, if there is one.
+    pub fn direct(&self) -> Option<Direct> {
+        match self.list() {
+            [column] => column.direct(),
+            _ => None,
+        }
     }
 
     /// What the meta page remembers of the columns: a byte each.
