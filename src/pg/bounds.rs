@@ -11,7 +11,8 @@ use pgrx::pg_sys;
 use smallvec::SmallVec;
 
 use super::array;
-use super::columns::{Column, Columns, MOST_COLUMNS};
+use super::column::Column;
+use super::columns::{Columns, MOST_COLUMNS};
 use super::key::KeyType;
 use super::place::place;
 use crate::error;

@@ -138,6 +138,21 @@ impl KeyType {
         .to_le_bytes()
     }
 
+    /// The bits by which [`Self::bytes`] and the word of a value differ, and those that it keeps, for types where that is all.
+    pub const fn direct(self) -> Option<(u64, u64)> {
+        const SIGN: u64 = 1 << 63;
+        match self {
+            Self::Bool | Self::Char => Some((SIGN, 0xFF)),
+            Self::Int2 => Some((SIGN, 0xFFFF)),
+            Self::Int4 | Self::Date | Self::Oid => Some((SIGN, 0xFFFF_FFFF)),
+            Self::Int8 | Self::Timestamp | Self::TimestampTz | Self::Money | Self::Time => {
+                Some((SIGN, u64::MAX))
+            }
+            Self::Xid8 | Self::PgLsn => Some((0, u64::MAX)),
+            Self::Float4 | Self::Float8 | Self::MacAddr | Self::MacAddr8 | Self::Uuid => None,
+        }
+    }
+
     /// The value of the type nearest to an integer.
     pub fn nearest(self, value: i64) -> i64 {
         let (least, most) = match self {

@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod bounds;
+pub mod column;
 pub mod columns;
 pub mod ffi;
 pub mod included;
