@@ -45,7 +45,7 @@ CREATE FUNCTION columns(most int DEFAULT 8, before text DEFAULT '', backward boo
 
 -- "(c1 DESC NULLS FIRST, c2 ASC NULLS LAST) INCLUDE (c3)".
 CREATE FUNCTION definition() RETURNS text LANGUAGE sql AS $$
-    SELECT format('(%s)', columns(count(*) FILTER (WHERE NOT included)::int, '', false)) || coalesce(format(' INCLUDE (%s)', string_agg('c' || n, ', ' ORDER BY n) FILTER (WHERE included)), '') FROM shape $$;
+    SELECT format('(%s)', columns(count(*) FILTER (WHERE NOT included)::int, '', false)) || coalesce(' INCLUDE (' || string_agg('c' || n, ', ' ORDER BY n) FILTER (WHERE included) || ')', '') FROM shape $$;
 
 -- Random rows into a table.
 CREATE PROCEDURE fill(t text, rows int) LANGUAGE plpgsql AS $$
