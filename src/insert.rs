@@ -151,7 +151,7 @@ unsafe fn insert_unique<const W: usize>(
     // SAFETY: the caller's contract.
     let (entry, fill, store, distinct) = unsafe {
         let entry: Entry<W> = columns.entry(values, isnull, &raw const row.tid);
-        let null = (0..columns.list().len()).any(|i| *isnull.add(i));
+        let null = (0..columns.keys().len()).any(|i| *isnull.add(i));
         let distinct = null && !unique::nulls_are_equal(index);
         (
             entry,
@@ -168,6 +168,7 @@ unsafe fn insert_unique<const W: usize>(
         }
         return Key::Unique;
     }
+    let same = columns.same_key(&entry);
     let mut done = None;
     // SAFETY: the caller's contract; nothing is locked, and the cache not in use while room is made.
     let key = unsafe {
@@ -175,19 +176,19 @@ unsafe fn insert_unique<const W: usize>(
             let near = cache::near(index);
             let tree = cache::tree::<W>(&store);
             if recheck {
-                let unique = tree.is_unique(&entry, judge);
+                let unique = tree.is_unique(&same, judge);
                 cache::remember(&tree);
                 return unique.or_raise(index);
             }
             let tree = tree.with_splits(!cache::may_purge(index));
-            let inserted = tree.insert_unique(near, entry, fill, judge);
+            let inserted = tree.insert_unique(near, entry, &same, fill, judge);
             cache::remember(&tree);
             drop(tree);
             done = inserted.or_raise(index);
             if let Some(full) = done.filter(|done| done.how == How::Full) {
                 make_room::<W>(&store, row.heap, full.block);
                 let tree = cache::tree::<W>(&store);
-                let inserted = tree.insert_unique(None, entry, fill, judge);
+                let inserted = tree.insert_unique(None, entry, &same, fill, judge);
                 cache::remember(&tree);
                 done = inserted.or_raise(index);
             }

@@ -18,6 +18,7 @@ use crate::cache;
 use crate::error::OrRaise;
 use crate::kill::Dead;
 use crate::parallel::Common;
+use crate::pg::column::Column;
 use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
@@ -89,15 +90,15 @@ impl<const W: usize> Scan<W> {
         at_end: pg_sys::MemoryContextCallback,
     ) -> Self {
         Self {
-            columns,
             cursor: Cursor::default(),
             keep_pin: true,
             note_reads: false,
             pinned: None,
             mark: None,
             dead: Dead::new(),
-            tuple: Tuple::new(),
+            tuple: Tuple::new(&columns),
             tids: Vec::new(),
+            columns,
             context,
             at_end,
         }
@@ -131,26 +132,41 @@ impl<const W: usize> Scan<W> {
         }
     }
 
-    /// Puts the next row into the server's scan; false at the end.
+    /// Puts the next row into the server's scan, if the batch has it. Nothing here can panic or raise an error.
     #[inline(always)]
-    fn next(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
+    fn next_of_batch(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
         let forward = backward == self.columns.reversed;
+        match self.cursor.step(forward) {
+            Some(entry) => self.put(scan, &entry),
+            None => return false,
+        }
+        true
+    }
+
+    /// Puts the next row into the server's scan; false at the end.
+    fn next(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
         if scan.kill_prior_tuple {
             self.dead.note(&self.cursor);
         }
-        let entry = match self.cursor.step(forward) {
-            Some(entry) => entry,
-            None => match self.fill(scan, forward) {
-                Some(entry) => entry,
-                None => return false,
-            },
-        };
-        scan.xs_heaptid = item_pointer(entry.tie);
-        scan.xs_recheck = !self.cursor.is_sure(&entry);
-        if scan.xs_want_itup {
-            scan.xs_itup = self.tuple.of(&self.columns, &entry);
+        if self.next_of_batch(scan, backward) {
+            return true;
+        }
+        let forward = backward == self.columns.reversed;
+        match self.fill(scan, forward) {
+            Some(entry) => self.put(scan, &entry),
+            None => return false,
         }
         true
+    }
+
+    /// Puts an entry's row into the server's scan.
+    #[inline(always)]
+    fn put(&mut self, scan: &mut pg_sys::IndexScanDescData, entry: &Entry<W>) {
+        scan.xs_heaptid = item_pointer(entry.tie);
+        scan.xs_recheck = !self.cursor.is_sure(entry);
+        if scan.xs_want_itup {
+            scan.xs_itup = self.tuple.of(&self.columns, entry);
+        }
     }
 
     /// Reads the next batch and returns its first entry; None at the end of the range.
@@ -354,22 +370,46 @@ pub unsafe extern "C-unwind" fn amrescan(
     }
 }
 
-/// The next row in a direction.
+/// The next row in a direction. What a batch has is returned without pgrx's guard.
 ///
 /// # Safety
 /// Called by the server with a scan of ours that has a range.
-#[pg_guard]
 pub unsafe extern "C-unwind" fn amgettuple(
     scan: pg_sys::IndexScanDesc,
     direction: pg_sys::ScanDirection::Type,
 ) -> bool {
-    // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
-    let (scan, state) = unsafe {
-        let scan = &mut *scan;
-        let state = &mut *scan.opaque.cast::<State>();
-        (scan, state)
-    };
     let backward = direction == pg_sys::ScanDirection::BackwardScanDirection;
+    // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
+    let (of, state) = unsafe { (&mut *scan, &mut *(*scan).opaque.cast::<State>()) };
+    let found = !of.kill_prior_tuple
+        && match state {
+            // Most indexes; a jump through a table would wait for what it loads.
+            State::One(state) => state.next_of_batch(of, backward),
+            _ => next_of_several(state, of, backward),
+        };
+    // SAFETY: likewise.
+    found || unsafe { next(scan, backward) }
+}
+
+/// The next row of the batch, by a key of any number of words.
+#[inline(never)]
+fn next_of_several(
+    state: &mut State,
+    scan: &mut pg_sys::IndexScanDescData,
+    backward: bool,
+) -> bool {
+    with_scan!(state, of => of.next_of_batch(scan, backward))
+}
+
+/// The next row.
+///
+/// # Safety
+/// As for [`amgettuple`].
+#[inline(never)]
+#[pg_guard]
+unsafe extern "C-unwind" fn next(scan: pg_sys::IndexScanDesc, backward: bool) -> bool {
+    // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
+    let (scan, state) = unsafe { (&mut *scan, &mut *(*scan).opaque.cast::<State>()) };
     with_scan!(state, of => of.next(scan, backward))
 }
 
@@ -439,7 +479,7 @@ pub unsafe extern "C-unwind" fn amrestrpos(scan: pg_sys::IndexScanDesc) {
 
 /// Whether an index-only scan may read a column, counted from 1, from the index. Not on a standby: replay takes no
 /// cleanup locks, so a pin there does not keep heap slots from being used again. And not where the
-/// entry does not tell -0 from 0.
+/// key does not tell -0 from 0.
 ///
 /// # Safety
 /// Called by the server with an open index.
@@ -449,5 +489,5 @@ pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, column: i32
     let (columns, recovery) = unsafe { (Columns::of(index), pg_sys::RecoveryInProgress()) };
     let at = usize::try_from(column).unwrap_or(0).checked_sub(1);
     let column = at.and_then(|at| columns.list().get(at));
-    !recovery && column.is_some_and(|column| column.key_type.is_exact())
+    !recovery && column.is_some_and(Column::is_exact)
 }

@@ -201,7 +201,7 @@ pub unsafe fn raise_not_unique<const W: usize>(
 ) -> ! {
     let mut values = [pg_sys::Datum::null(); MOST_COLUMNS];
     let mut isnull = [false; MOST_COLUMNS];
-    let mut tuple = Tuple::new();
+    let mut tuple = Tuple::new(columns);
     // SAFETY: a tuple of the index, and room for its columns; the description is null or a C string.
     let detail = unsafe {
         let tuple = tuple.of(columns, entry);

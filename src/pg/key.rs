@@ -1,5 +1,6 @@
 //! SQL values of key columns as integers in the type's order, and back.
 
+use learned::exact::{ordered, word};
 use pgrx::pg_sys;
 
 /// The SQL types that a key column can have.
@@ -137,6 +138,21 @@ impl KeyType {
         .to_le_bytes()
     }
 
+    /// The bits by which [`Self::bytes`] and the word of a value differ, and those that it keeps, for types where that is all.
+    pub const fn direct(self) -> Option<(u64, u64)> {
+        const SIGN: u64 = 1 << 63;
+        match self {
+            Self::Bool | Self::Char => Some((SIGN, 0xFF)),
+            Self::Int2 => Some((SIGN, 0xFFFF)),
+            Self::Int4 | Self::Date | Self::Oid => Some((SIGN, 0xFFFF_FFFF)),
+            Self::Int8 | Self::Timestamp | Self::TimestampTz | Self::Money | Self::Time => {
+                Some((SIGN, u64::MAX))
+            }
+            Self::Xid8 | Self::PgLsn => Some((0, u64::MAX)),
+            Self::Float4 | Self::Float8 | Self::MacAddr | Self::MacAddr8 | Self::Uuid => None,
+        }
+    }
+
     /// The value of the type nearest to an integer.
     pub fn nearest(self, value: i64) -> i64 {
         let (least, most) = match self {
@@ -237,16 +253,4 @@ fn float(value: f64) -> i64 {
         value
     };
     ordered(value.to_bits() as i64)
-}
-
-/// Turns sign and magnitude into two's complement, but for the order of the zeroes, and back.
-#[inline(always)]
-const fn ordered(bits: i64) -> i64 {
-    bits ^ ((bits >> 63) as u64 >> 1) as i64
-}
-
-/// An order-preserving map of signed integers to words.
-#[inline(always)]
-pub const fn word(value: i64) -> u64 {
-    value as u64 ^ 1 << 63
 }

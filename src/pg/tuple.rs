@@ -3,6 +3,7 @@
 use learned::Entry;
 use pgrx::pg_sys;
 
+use super::column::Direct;
 use super::columns::{Columns, MOST_COLUMNS};
 
 /// Where values begin, in the body: right away, or behind the bitmap of NULLs (32 bits, rounded up).
@@ -15,14 +16,18 @@ const BODY: usize = WITH_NULLS + 16 * MOST_COLUMNS;
 pub struct Tuple {
     head: pg_sys::IndexTupleData,
     body: [u8; BODY],
+    /// The short way for an index of one column.
+    direct: Option<Direct>,
 }
 
 const HEAD: usize = size_of::<pg_sys::IndexTupleData>();
-const _: () = assert!(HEAD == 8 && size_of::<Tuple>() == HEAD + BODY);
+const _: () = assert!(HEAD == 8 && std::mem::offset_of!(Tuple, body) == HEAD);
 
 impl Tuple {
-    pub fn new() -> Self {
+    /// For entries of an index with these columns.
+    pub fn new(columns: &Columns) -> Self {
         Self {
+            direct: columns.direct(),
             head: pg_sys::IndexTupleData {
                 t_tid: pg_sys::ItemPointerData::default(),
                 t_info: 0,
@@ -38,32 +43,19 @@ impl Tuple {
         columns: &Columns,
         entry: &Entry<W>,
     ) -> pg_sys::IndexTuple {
-        if W == 1 {
-            self.set_one(columns, entry);
+        let direct = self.direct.and_then(|direct| direct.bytes(entry));
+        if W == 1
+            && let (Some(bytes), Some(to)) = (direct, self.body.first_chunk_mut::<8>())
+        {
+            *to = bytes;
+            self.head.t_info = (HEAD + 8) as u16;
         } else {
             self.set(columns, entry);
         }
         &raw mut self.head
     }
 
-    /// One column of up to eight bytes: a value and a bitmap are rounded up to as many.
-    #[inline(always)]
-    fn set_one<const W: usize>(&mut self, columns: &Columns, entry: &Entry<W>) {
-        let bytes = columns.first().bytes(entry);
-        let null = if bytes.is_none() {
-            pg_sys::INDEX_NULL_MASK as u16
-        } else {
-            0
-        };
-        self.head.t_info = (HEAD + 8) as u16 | null;
-        if let (Some(to), Some(from)) = (
-            self.body.first_chunk_mut::<8>(),
-            bytes.unwrap_or_default().first_chunk(),
-        ) {
-            *to = *from;
-        }
-    }
-
+    #[inline(never)]
     fn set<const W: usize>(&mut self, columns: &Columns, entry: &Entry<W>) {
         let mut values = [None; MOST_COLUMNS];
         // A bit says that the column is not NULL.

@@ -166,7 +166,12 @@ impl<const W: usize> Cursor<W> {
     /// Whether an entry of the batch satisfies the search condition for certain.
     #[inline(always)]
     pub fn is_sure(&self, entry: &Entry<W>) -> bool {
-        self.exact || self.range.sure && self.filters.iter().all(|filter| filter.is_sure(entry))
+        self.exact || self.is_within_sure_limits(entry)
+    }
+
+    #[inline(never)]
+    fn is_within_sure_limits(&self, entry: &Entry<W>) -> bool {
+        self.range.sure && self.filters.iter().all(|filter| filter.is_sure(entry))
     }
 
     /// The next entry in a direction, if the batch has it.
