@@ -7,5 +7,6 @@ pub mod ffi;
 pub mod key;
 pub mod place;
 pub mod query;
+pub mod shared;
 pub mod text;
 pub mod tuple;
