@@ -100,7 +100,12 @@ impl<const W: usize> Dead<W> {
         // A scan that turned round may have met a row twice.
         self.entries.sort_unstable_by_key(|entry| entry.tie);
         self.entries.dedup();
-        let mut status = vec![pg_sys::TM_IndexStatus::default(); self.entries.len()];
+        // An entry has no offset on its page; the number is for error messages, and has to be valid.
+        let unknown = pg_sys::TM_IndexStatus {
+            idxoffnum: 1,
+            ..pg_sys::TM_IndexStatus::default()
+        };
+        let mut status = vec![unknown; self.entries.len()];
         let mut tids = Vec::new();
         let mut rest = status.as_mut_slice();
         for page in self.entries.chunk_by(|a, b| a.tie >> 16 == b.tie >> 16) {
@@ -124,7 +129,7 @@ impl<const W: usize> Dead<W> {
             // second. An ERROR comes back as a panic, while nothing is locked.
             let horizon = unsafe { pg_guard_ffi_boundary(|| judge(heap, &raw mut deletion)) };
             if horizon != pg_sys::TransactionId::INVALID {
-                of_page.fill(pg_sys::TM_IndexStatus::default());
+                of_page.fill(unknown);
             }
         }
         let mut status = status.iter();
