@@ -103,7 +103,9 @@ impl<const W: usize> Dead<W> {
         // An entry has no offset on its page; the number is for error messages, and has to be valid.
         let unknown = pg_sys::TM_IndexStatus {
             idxoffnum: 1,
-            ..pg_sys::TM_IndexStatus::default()
+            knowndeletable: false,
+            promising: true,
+            freespace: 1,
         };
         let mut status = vec![unknown; self.entries.len()];
         let mut tids = Vec::new();
@@ -119,8 +121,10 @@ impl<const W: usize> Dead<W> {
             let mut deletion = pg_sys::TM_IndexDeleteOp {
                 irel: index,
                 iblknum: self.leaf,
-                bottomup: false,
-                bottomupfreespace: 0,
+                // Others may have removed the entry and added it for a new row since the scan: nothing is known for
+                // certain, which the other way of asking takes for granted. No amount of space freed is enough.
+                bottomup: true,
+                bottomupfreespace: i32::MAX,
                 ndeltids: tids.len() as i32,
                 deltids: tids.as_mut_ptr(),
                 status: of_page.as_mut_ptr(),
