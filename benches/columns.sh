@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Figures on keys of several columns, uuids, lists and merge joins beside btree; see benches/README.md.
-#   PARTS="load series uuid list merge" runs some.  ROWS (10000000)  DEVICES (4000)  PAIRS (5)
+#   PARTS="load series include uuid list merge" runs some.  ROWS (10000000)  DEVICES (4000)  PAIRS (5)
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ROWS=${ROWS:-10000000} DEVICES=${DEVICES:-4000}
-PARTS=${PARTS:-load series uuid list merge}
+PARTS=${PARTS:-load series include uuid list merge}
 TICKS=$((ROWS / DEVICES))
 
 bench_server columns
@@ -41,6 +41,18 @@ for part in $PARTS; do
             "SELECT count(*) || ' ' || sum(value) FROM hours, LATERAL (SELECT value FROM points WHERE device_id = d AND ts >= t AND ts < t + interval '1 hour' OFFSET 0) q"
         compare "one device, one hour, 1000 times, index only" device 'Index Only Scan' \
             "SELECT count(*) || ' ' || max(ts) FROM hours, LATERAL (SELECT ts FROM points WHERE device_id = d AND ts >= t AND ts < t + interval '1 hour' OFFSET 0) q" ;;
+    include)    # Values of up to two decimals, as sensors send them.
+        sql -c "DROP INDEX IF EXISTS device_btree" -c "DROP INDEX IF EXISTS device_learned" -c 'DROP INDEX IF EXISTS ts_btree' -c 'DROP INDEX IF EXISTS ts_learned' \
+            -c "CREATE TABLE readings (device_id int4, ts timestamptz, value float8)" \
+            -c "INSERT INTO readings SELECT device_id, ts, round((50 + 40 * sin(extract(epoch FROM ts) / 20000 + device_id) + value / 1000003)::numeric, 2)::float8 FROM points" \
+            -c "CREATE INDEX readings_btree ON readings USING btree (device_id, ts) INCLUDE (value)" -c "CREATE INDEX readings_learned ON readings USING $AM (device_id, ts) INCLUDE (value)" \
+            -c "CREATE INDEX points_btree ON points USING btree (device_id, ts) INCLUDE (value)" -c "CREATE INDEX points_learned ON points USING $AM (device_id, ts) INCLUDE (value)"
+        sql -c 'VACUUM ANALYZE readings, points' -c "SELECT omendb_check('readings_learned', true), omendb_check('points_learned', true)" > /dev/null
+        size readings "index size, (device_id, ts) INCLUDE (value), values of two decimals that change slowly"
+        size points "index size, (device_id, ts) INCLUDE (value), random whole numbers below 1000003"
+        compare "one device, one hour, 1000 times, average of the included value" readings 'Index Only Scan' \
+            "SELECT count(*) || ' ' || round(sum(a)::numeric, 3) FROM hours, LATERAL (SELECT avg(value) AS a FROM readings WHERE device_id = d AND ts >= t AND ts < t + interval '1 hour') q"
+        compare "average of all included values" readings 'Index Only Scan' "SELECT count(*) || ' ' || round(avg(value)::numeric, 6) FROM readings WHERE device_id >= 0" ;;
     uuid)   # Version 7: milliseconds, then chance; 10 rows a millisecond.
         sql -c "CREATE TABLE uuids AS SELECT (lpad(to_hex(1767225600000 + i / 10), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid AS k, i AS v FROM generate_series(1, $ROWS::int8) i" \
             -c "CREATE INDEX uuids_btree ON uuids USING btree (k)" -c "CREATE INDEX uuids_learned ON uuids USING $AM (k)" \

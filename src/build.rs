@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::ffi::{CStr, c_void};
 
 use learned::Entry;
-use learned::key::NULL_BIT;
 use learned::page::{Block, Page};
 use learned::store::{Change, Guard, Store};
 use learned::tree::{Builder, empty_index};
@@ -317,7 +316,7 @@ struct Unique<const W: usize> {
     nulls_are_equal: bool,
     /// TIDs of rows that are dead.
     dead: HashSet<u64>,
-    /// The last entry of a row that is alive.
+    /// Where the key of the last row begins that is alive.
     last: Option<Entry<W>>,
 }
 
@@ -338,15 +337,10 @@ impl<const W: usize> Unique<W> {
         if self.dead.contains(&entry.tid()) {
             return false;
         }
-        let last = self.last.replace(*entry);
-        let key = |e: &Entry<W>| (e.key, e.tie & NULL_BIT);
-        let null = || {
-            columns
-                .list()
-                .iter()
-                .any(|column| column.bytes(entry).is_none())
-        };
-        last.is_some_and(|last| key(&last) == key(entry)) && (self.nulls_are_equal || !null())
+        let key = columns.same_key(entry).from;
+        let last = self.last.replace(key);
+        let null = || columns.keys().iter().any(|c| c.bytes(entry).is_none());
+        last == Some(key) && (self.nulls_are_equal || !null())
     }
 }
 

@@ -75,3 +75,11 @@ pub fn name(rel: pg_sys::Relation) -> String {
     let name = unsafe { CStr::from_ptr((*(*rel).rd_rel).relname.data.as_ptr()) };
     name.to_string_lossy().into_owned()
 }
+
+/// A type's name, for messages.
+pub fn type_name(oid: pg_sys::Oid) -> String {
+    // SAFETY: returns a C string for any OID.
+    unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }
+        .to_string_lossy()
+        .into_owned()
+}

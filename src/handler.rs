@@ -50,7 +50,7 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     amcanparallel: true,
     #[cfg(any(feature = "pg17", feature = "pg18"))]
     amcanbuildparallel: false,
-    amcaninclude: false,
+    amcaninclude: true,
     amusemaintenanceworkmem: false,
     #[cfg(not(feature = "pg15"))]
     amsummarizing: false,

@@ -131,7 +131,7 @@ unsafe fn insert_unique<const W: usize>(
     // SAFETY: the caller's contract.
     let (entry, fill, store, distinct) = unsafe {
         let entry: Entry<W> = columns.entry(values, isnull, &raw const row.tid);
-        let null = (0..columns.list().len()).any(|i| *isnull.add(i));
+        let null = (0..columns.keys().len()).any(|i| *isnull.add(i));
         let distinct = null && !unique::nulls_are_equal(index);
         (
             entry,
@@ -148,6 +148,7 @@ unsafe fn insert_unique<const W: usize>(
         }
         return Key::Unique;
     }
+    let same = columns.same_key(&entry);
     let mut done = None;
     // SAFETY: the caller's contract; nothing is locked.
     let key = unsafe {
@@ -155,11 +156,11 @@ unsafe fn insert_unique<const W: usize>(
             let near = cache::near(index);
             let tree = cache::tree::<W>(&store);
             if recheck {
-                let unique = tree.is_unique(&entry, judge);
+                let unique = tree.is_unique(&same, judge);
                 cache::remember(&tree);
                 return unique.or_raise(index);
             }
-            let inserted = tree.insert_unique(near, entry, fill, judge);
+            let inserted = tree.insert_unique(near, entry, &same, fill, judge);
             cache::remember(&tree);
             done = inserted.or_raise(index);
             done.is_some()

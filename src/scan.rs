@@ -18,6 +18,7 @@ use crate::cache;
 use crate::error::OrRaise;
 use crate::kill::Dead;
 use crate::parallel::Common;
+use crate::pg::column::Column;
 use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
@@ -478,7 +479,7 @@ pub unsafe extern "C-unwind" fn amrestrpos(scan: pg_sys::IndexScanDesc) {
 
 /// Whether an index-only scan may read a column, counted from 1, from the index. Not on a standby: replay takes no
 /// cleanup locks, so a pin there does not keep heap slots from being used again. And not where the
-/// entry does not tell -0 from 0.
+/// key does not tell -0 from 0.
 ///
 /// # Safety
 /// Called by the server with an open index.
@@ -488,5 +489,5 @@ pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, column: i32
     let (columns, recovery) = unsafe { (Columns::of(index), pg_sys::RecoveryInProgress()) };
     let at = usize::try_from(column).unwrap_or(0).checked_sub(1);
     let column = at.and_then(|at| columns.list().get(at));
-    !recovery && column.is_some_and(|column| column.key_type.is_exact())
+    !recovery && column.is_some_and(Column::is_exact)
 }

@@ -1,11 +1,11 @@
 //! `amvalidate`: whether an operator class and its family are what the index code takes for granted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CStr;
 
 use pgrx::pg_sys::{self, Oid, SysCacheIdentifier as Cache};
 use pgrx::prelude::*;
 
+use crate::error::type_name;
 use crate::handler::{STRATEGIES, SUPPORTS};
 use crate::pg::key::KeyType;
 
@@ -188,11 +188,4 @@ unsafe fn members<Form>(
         pg_sys::ReleaseCatCacheList(list);
         found
     }
-}
-
-fn type_name(oid: Oid) -> String {
-    // SAFETY: returns a C string for any OID.
-    unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }
-        .to_string_lossy()
-        .into_owned()
 }

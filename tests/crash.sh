@@ -52,8 +52,8 @@ done
 say "wal_level=minimal"
 start_server crash "${base[@]}" wal_level=minimal max_wal_senders=0
 export PGDATABASE=crash
-sql -c 'SET client_min_messages = warning' -c 'DROP TABLE load' -c "BEGIN; CREATE TABLE load (k int8, ts timestamptz, pad text); INSERT INTO load SELECT i * 7919 % 100003, now(), 'm' FROM generate_series(1::int8, 50000) i;
-    CREATE INDEX load_k ON load USING $AM (k); CREATE INDEX load_ts ON load USING $AM (ts DESC); INSERT INTO load SELECT i * 3, now(), 'n' FROM generate_series(1, 20000) i; COMMIT" \
+sql -c 'SET client_min_messages = warning' -c 'DROP TABLE load' -c "BEGIN; CREATE TABLE load (k int8, ts timestamptz, pad text, value float8 DEFAULT 0.1); INSERT INTO load SELECT i * 7919 % 100003, now(), 'm' FROM generate_series(1::int8, 50000) i;
+    CREATE INDEX load_k ON load USING $AM (k); CREATE INDEX load_ts ON load USING $AM (ts DESC); CREATE INDEX load_value ON load USING $AM (ts) INCLUDE (value); INSERT INTO load SELECT i * 3, now(), 'n' FROM generate_series(1, 20000) i; COMMIT" \
     -c "INSERT INTO load SELECT i * 5, now(), 'o' FROM generate_series(1, 20000) i"
 "$ROOT/scripts/server.sh" crash crash
 start_server crash "${base[@]}"

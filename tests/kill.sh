@@ -52,7 +52,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     fi
     export PGDATABASE=kill
     files=()
-    while read -r file; do files+=("$WORK/kill/data/$file"); done < <(sql -c "SELECT pg_relation_filepath(i) FROM unnest('{load_k,load_ts}'::regclass[]) i")
+    while read -r file; do files+=("$WORK/kill/data/$file"); done < <(sql -c "SELECT pg_relation_filepath(i) FROM unnest('{load_k,load_ts,load_value}'::regclass[]) i")
     start_load load "$CLIENTS" 1000
     start_script vacuum vacuum 1 1000
     printf '%s\n' 'CHECKPOINT;' '\sleep 200 ms' > "$SCRIPTS/checkpoint.sql"

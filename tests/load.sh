@@ -6,7 +6,7 @@ SCRIPTS=$(mktemp -d)
 LOADS=()
 trap 'kill "${LOADS[@]}" 2>/dev/null || true; rm -rf "$SCRIPTS"' EXIT
 
-# A logged and an unlogged table with an ascending and a descending index of the kind under test.
+# A logged and an unlogged table with an ascending and a descending index of the kind under test, and one with an included column.
 make_load_tables() {
     sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
     sql <<SQL
@@ -27,10 +27,11 @@ BEGIN
     END IF;
     RETURN cardinality(truth) || ' rows';
 END \$\$;
-CREATE TABLE load (k int8, ts timestamptz, pad text);
+CREATE TABLE load (k int8, ts timestamptz, pad text, value float8 DEFAULT CASE WHEN random() < 0.9 THEN round(random() * 1000) / 10 END);
 CREATE UNLOGGED TABLE load_unlogged (k int8);
 CREATE INDEX load_k ON load USING $AM (k);
 CREATE INDEX load_ts ON load USING $AM (ts DESC);
+CREATE INDEX load_value ON load USING $AM (ts) INCLUDE (value);
 CREATE INDEX load_unlogged_k ON load_unlogged USING $AM (k);
 INSERT INTO load SELECT nextval('load_ids') * 100, '2024-01-01', 'x' FROM generate_series(1, 20000);
 INSERT INTO load SELECT floor(random() * 1e10)::int8, timestamptz '2024-01-01' + random() * interval '1 year', 'y' FROM generate_series(1, 20000);
@@ -43,7 +44,7 @@ SQL
     # A thousand devices, each with ascending keys of its own.
     printf '%s\n' '\set d random(0, 999)' "INSERT INTO load SELECT (1000 + (:d + i) % 1000)::int8 * 100000000000 + nextval('load_ids'), clock_timestamp(), 'v' FROM generate_series(1, 20) i;" > devices.sql
     echo "INSERT INTO load SELECT CASE WHEN i % 5 > 0 THEN 12345 END, CASE WHEN i % 5 > 0 THEN timestamptz '2024-02-02' END, 'd' FROM generate_series(1, 20) i;" > equal.sql
-    printf '%s\n' '\set k random(0, 10000000000)' "UPDATE load SET k = k + 7, ts = ts + interval '1 hour' WHERE ctid = ANY (ARRAY(SELECT ctid FROM load
+    printf '%s\n' '\set k random(0, 10000000000)' "UPDATE load SET k = k + 7, ts = ts + interval '1 hour', value = value + 1 WHERE ctid = ANY (ARRAY(SELECT ctid FROM load
         WHERE k >= :k ORDER BY k LIMIT 20 FOR UPDATE SKIP LOCKED));" > update.sql
     printf '%s\n' '\set k random(0, 10000000000)' "DELETE FROM load WHERE ctid = ANY (ARRAY(SELECT ctid FROM load WHERE k >= :k ORDER BY k LIMIT 150 FOR UPDATE SKIP LOCKED));" > delete.sql
     echo "DELETE FROM load WHERE ctid = ANY (ARRAY(SELECT ctid FROM load WHERE ts IS NOT NULL ORDER BY ts LIMIT 150 FOR UPDATE SKIP LOCKED));" > expire.sql
@@ -87,8 +88,8 @@ wait_loads() {
 # Every index is sound and holds just what the table holds. KINDS of scans to compare by.
 check_load() {
     local kinds=${1:-index,indexonly,bitmap}
-    sql -c "SELECT omendb_check('load_k', true), omendb_check('load_ts', true)" >/dev/null
+    sql -c "SELECT omendb_check('load_k', true), omendb_check('load_ts', true), omendb_check('load_value', true)" >/dev/null
     sql -c "SELECT same('SELECT k FROM load WHERE k IS NOT NULL', '{$kinds}'), same('SELECT k FROM load WHERE k IS NULL', '{$kinds}'),
-        same('SELECT ts FROM load ORDER BY ts DESC', '{${kinds/,bitmap/}}'), same('SELECT k, ts, pad FROM load WHERE k BETWEEN 0 AND 3000000000', '{${kinds/indexonly,/}}')" >/dev/null
+        same('SELECT ts FROM load ORDER BY ts DESC', '{${kinds/,bitmap/}}'), same('SELECT ts, value FROM load WHERE ts >= ''2024-06-01''', '{$kinds}'), same('SELECT k, ts, pad FROM load WHERE k BETWEEN 0 AND 3000000000', '{${kinds/indexonly,/}}')" >/dev/null
     say "checked: $(sql -c "SELECT count(*) || ' rows, index sizes ' || pg_relation_size('load_k') / 1024 || ' and ' || pg_relation_size('load_ts') / 1024 || ' kB' FROM load")"
 }

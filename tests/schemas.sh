@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Random schemas: keys of 1 to 8 columns of all types, orders and NULLs; the same random changes and queries on three tables (learned, btree, no index).
+# Random schemas: indexes of 1 to 8 columns of all types, orders and NULLs, in half of them some included; the same random changes and queries on three tables (learned, btree, no index).
 #   SEED (random)  SCHEMAS (48)  QUERIES (36 after each of 3 changes, so 5,184 in all)  SIZE (700 rows a change)
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -21,7 +21,7 @@ for ((number = 1; number <= SCHEMAS; number++)); do
             echo "SELECT omendb_check('s_learned_k', true);"
         done
     } | sql > /dev/null || die "schema $number failed with SEED=$SEED: $(sql -c "SELECT indexdef FROM pg_indexes WHERE indexname = 's_learned_k'")"
-    say "same rows: $(sql -c "SELECT string_agg(type || ' ' || options, ', ' ORDER BY n) FROM shape")"
+    say "same rows: $(sql -c "SELECT string_agg(type || ' ' || CASE WHEN included THEN 'included' ELSE options END, ', ' ORDER BY n) FROM shape")"
 done
 sql -c "SELECT kind || ': ' || had || ' of ' || wanted || ' by the index' FROM tally"
 [ "$(sql -c "SELECT min(had::float8 / wanted) > 0.5 FROM tally WHERE kind <> 'indexonly'")" = t ] || die "few queries used the index"

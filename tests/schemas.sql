@@ -1,5 +1,5 @@
--- The schemas test's functions: random keys of 1 to 8 columns of random types, orders and NULLs; random changes; random queries by the
--- learned index, by btree and by a sequential scan. The random numbers come from setseed() in schemas.sh.
+-- The schemas test's functions: random keys of 1 to 8 columns of random types, orders and NULLs, some with included columns; random changes;
+-- random queries by the learned index, by btree and by a sequential scan. The random numbers come from setseed() in schemas.sh.
 
 CREATE TABLE types (type text PRIMARY KEY, words int, flagged bool, family text, extremes text[]);
 INSERT INTO types VALUES
@@ -15,8 +15,8 @@ INSERT INTO types VALUES
     ('time', 1, false, 'timeofday', '{00:00,24:00}'), ('macaddr', 1, false, 'mac', '{00:00:00:00:00:00,ff:ff:ff:ff:ff:ff}'),
     ('macaddr8', 1, true, 'mac8', '{00:00:00:00:00:00:00:00,ff:ff:ff:ff:ff:ff:ff:ff}'),
     ('uuid', 2, true, 'uuid', '{00000000-0000-0000-0000-000000000000,ffffffff-ffff-ffff-ffff-ffffffffffff,ffffffff-ffff-ffff-0000-000000000000}');
--- The columns of the schema at hand: how many different values, how many NULLs.
-CREATE TABLE shape (n int PRIMARY KEY, type text, options text, variety int, nulls float8);
+-- The columns of the schema at hand: how many different values, how many NULLs. The last ones may be included.
+CREATE TABLE shape (n int PRIMARY KEY, type text, options text, variety int, nulls float8, included bool);
 
 CREATE FUNCTION random_of(list text[]) RETURNS text LANGUAGE sql AS $$ SELECT list[1 + floor(random() * cardinality(list))::int] $$;
 
@@ -43,6 +43,10 @@ CREATE FUNCTION columns(most int DEFAULT 8, before text DEFAULT '', backward boo
         ELSE CASE WHEN options LIKE 'DESC%' THEN 'ASC' ELSE 'DESC' END || CASE WHEN options LIKE '%FIRST' THEN ' NULLS LAST' ELSE ' NULLS FIRST' END END END, ', ' ORDER BY n)
     FROM shape WHERE n <= most $$;
 
+-- "(c1 DESC NULLS FIRST, c2 ASC NULLS LAST) INCLUDE (c3)".
+CREATE FUNCTION definition() RETURNS text LANGUAGE sql AS $$
+    SELECT format('(%s)', columns(count(*) FILTER (WHERE NOT included)::int, '', false)) || coalesce(' INCLUDE (' || string_agg('c' || n, ', ' ORDER BY n) FILTER (WHERE included) || ')', '') FROM shape $$;
+
 -- Random rows into a table.
 CREATE PROCEDURE fill(t text, rows int) LANGUAGE plpgsql AS $$
 BEGIN
@@ -52,14 +56,16 @@ END $$;
 
 -- A new schema of `count` columns and its three tables, with indexes over some rows or none.
 CREATE PROCEDURE new_schema(count int, am text, rows int) LANGUAGE plpgsql AS $$
+DECLARE keys int;
 BEGIN
     SET LOCAL client_min_messages = warning;
     LOOP
         TRUNCATE shape;
+        keys := CASE WHEN random() < 0.5 THEN count ELSE 1 + (random() * (count - 1))::int END;
         INSERT INTO shape SELECT i, random_of(array(SELECT type FROM types ORDER BY type)), random_of('{ASC,DESC}') || random_of('{" NULLS FIRST"," NULLS LAST"}'),
-            random_of('{2,5,40,301,20000}')::int, random_of('{0,0,0.05,0.4}')::float8 FROM generate_series(1, count) i;
-        -- As many words as a key may have: one more for NULLs of some types, except in the last column.
-        EXIT WHEN (SELECT sum(words + CASE WHEN flagged AND n < count THEN 1 ELSE 0 END) FROM shape JOIN types USING (type)) <= 8;
+            random_of('{2,5,40,301,20000}')::int, random_of('{0,0,0.05,0.4}')::float8, i > keys FROM generate_series(1, count) i;
+        -- As many words as an index may have: one more for NULLs of some types, except in the last column and in included ones.
+        EXIT WHEN (SELECT sum(words + CASE WHEN flagged AND n < count AND NOT included THEN 1 ELSE 0 END) FROM shape JOIN types USING (type)) <= 8;
     END LOOP;
     DROP TABLE IF EXISTS s_learned, s_btree, s_none, s_batch;
     EXECUTE format('CREATE TABLE s_none (%s, id int)', (SELECT string_agg(format('c%s %s', n, type), ', ' ORDER BY n) FROM shape));
@@ -67,8 +73,8 @@ BEGIN
     CREATE TABLE s_learned AS TABLE s_none;
     CREATE TABLE s_btree AS TABLE s_none;
     CREATE TABLE s_batch AS TABLE s_none WITH NO DATA;
-    EXECUTE format('CREATE INDEX s_learned_k ON s_learned USING %s (%s)', am, columns(8, '', false));
-    EXECUTE format('CREATE INDEX s_btree_k ON s_btree USING btree (%s)', columns(8, '', false));
+    EXECUTE format('CREATE INDEX s_learned_k ON s_learned USING %s %s', am, definition());
+    EXECUTE format('CREATE INDEX s_btree_k ON s_btree USING btree %s', definition());
 END $$;
 
 -- The same random change to all tables.
@@ -172,20 +178,20 @@ END $$;
 -- Random queries, each by a sequential scan, by the learned index in all ways, now and then by btree.
 CREATE PROCEDURE query_schema(number int) LANGUAGE plpgsql AS $$
 DECLARE
-    count int := (SELECT count(*) FROM shape); query text; truth text[]; kind text; part int; conditions text; seed int; joined text;
+    count int := (SELECT count(*) FROM shape); keys int := (SELECT count(*) FROM shape WHERE NOT included); query text; truth text[]; kind text; part int; conditions text; seed int; joined text;
 BEGIN
     FOR i IN 1 .. number LOOP
         conditions := random_conditions(false);
         CASE i % 5
         WHEN 0, 1 THEN
-            query := format('SELECT %s, id FROM %%s WHERE %s', columns(), conditions);
+            query := format('SELECT %s FROM %%s WHERE %s', columns() || CASE WHEN i % 5 = 0 THEN ', id' ELSE '' END, conditions);
         WHEN 2, 3 THEN    -- in order, both directions
             conditions := random_conditions(true);
-            part := 1 + (random() * (count - 1))::int;
+            part := 1 + (random() * (keys - 1))::int;
             query := format('SELECT %s FROM %%s WHERE %s ORDER BY %s', columns(part), CASE WHEN random() < 0.2 THEN 'true' ELSE conditions END, columns(part, '', random() < 0.5))
                 || CASE WHEN random() < 0.7 THEN ' LIMIT ' || (random() * random() * 200)::int ELSE '' END || CASE WHEN random() < 0.2 THEN ' OFFSET ' || (random() * 50)::int ELSE '' END;
         ELSE              -- rescans with other keys, NULLs among them
-            part := 1 + (random() * (count - 1))::int;
+            part := 1 + (random() * (keys - 1))::int;
             query := format('SELECT b.id, q.* FROM (SELECT * FROM s_batch WHERE id %% 37 = %s) b, LATERAL (SELECT %s FROM %%s t WHERE %s ORDER BY %s LIMIT 3) q ORDER BY b.id, %s', i % 37, columns(count, 't.'),
                 (SELECT string_agg(format('t.c%s %s b.c%1$s', n, CASE WHEN n < part THEN '=' ELSE random_of('{<,<=,>=,>}') END), ' AND ') FROM shape WHERE n <= part),
                 columns(count, 't.', random() < 0.5), columns(count, 'q.'));
@@ -193,7 +199,7 @@ BEGIN
         END CASE;
         IF i % 5 <> 4 THEN query := replace(replace(query, '%', '%%'), '%%s', '%s'); END IF;
         truth := rows_of('seq', format(query, 's_none'));
-        FOREACH kind IN ARRAY CASE WHEN i % 5 < 2 THEN '{index,bitmap}' ELSE '{index,indexonly}' END::text[] LOOP
+        FOREACH kind IN ARRAY CASE WHEN i % 5 < 2 THEN '{index,indexonly,bitmap}' ELSE '{index,indexonly}' END::text[] LOOP
             PERFORM expect(kind || ': ' || query, truth, rows_of(kind, format(query, 's_learned')));
         END LOOP;
         IF i % 10 = 2 THEN PERFORM expect('btree: ' || query, truth, rows_of('index', format(query, 's_btree'))); END IF;

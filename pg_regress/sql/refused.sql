@@ -7,7 +7,7 @@ CREATE INDEX ON r USING learned (id, ts, b, f, u, id, ts, b, f);
 CREATE INDEX ON r USING learned (u, u, u, ts);
 CREATE INDEX ON r USING learned (id8, id8, id8, id8, u);
 CREATE INDEX ON r USING learned (id, name);
-CREATE INDEX ON r USING learned (id) INCLUDE (ts);
+CREATE INDEX ON r USING learned (id) INCLUDE (name);
 CREATE INDEX ON r USING learned (lower(name));
 CREATE INDEX ON r USING learned (id) WITH (no_such_option = 1);
 -- The refusals leave nothing behind.

@@ -51,11 +51,11 @@ fn omendb_predict(
     let index = opened.index;
     // SAFETY: the index is open.
     let columns = unsafe { Columns::of(index) };
-    let count = columns.list().len();
+    let count = columns.keys().len();
     if keys.len() != count {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("{} values for an index of {count} columns", keys.len()),
+            format!("{} values for an index of {count} key columns", keys.len()),
             None,
         );
     }

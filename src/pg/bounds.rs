@@ -4,14 +4,16 @@
 //! each column become a condition, and the core makes ranges and filters of the conditions (`learned::search`).
 
 use learned::cursor::Cursor;
+use learned::exact::word;
 use learned::range::{self, Comparison, Limits, Range};
 use learned::search::Condition;
 use pgrx::pg_sys;
 use smallvec::SmallVec;
 
 use super::array;
-use super::columns::{Column, Columns, MOST_COLUMNS};
-use super::key::{KeyType, word};
+use super::column::Column;
+use super::columns::{Columns, MOST_COLUMNS};
+use super::key::KeyType;
 use super::place::place;
 use crate::error;
 
@@ -52,7 +54,7 @@ fn general<const W: usize>(
 ) {
     let mut conditions = SmallVec::<[Condition<W>; MOST_COLUMNS]>::new();
     let mut left = keys.len();
-    for (number, column) in (1..).zip(columns.list()) {
+    for (number, column) in (1..).zip(columns.keys()) {
         let keys = || keys.iter().filter(move |key| key.sk_attno == number);
         left -= keys().count();
         match Wanted::of(column, keys()) {
@@ -178,7 +180,7 @@ fn comparison(strategy: pg_sys::StrategyNumber) -> Option<Comparison> {
 #[cold]
 fn check(columns: &Columns, key: &pg_sys::ScanKeyData) {
     let number = usize::try_from(key.sk_attno).unwrap_or(0);
-    if !(1..=columns.list().len()).contains(&number) {
+    if !(1..=columns.keys().len()).contains(&number) {
         unsupported(key);
     }
 }

@@ -32,6 +32,24 @@ unsafe extern "C-unwind" {
     pub fn XLogInsert(rmid: pg_sys::RmgrId, info: u8) -> pg_sys::XLogRecPtr;
 }
 
+/// A column of a relation, counted from 0 (`TupleDescAttr`).
+///
+/// # Safety
+/// The relation is open as long as the result is used, and has the column.
+pub unsafe fn attribute<'r>(
+    rel: pg_sys::Relation,
+    number: usize,
+) -> &'r pg_sys::FormData_pg_attribute {
+    // SAFETY: the caller's contract.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        let attribute = (*(*rel).rd_att).attrs.as_ptr().add(number);
+        #[cfg(feature = "pg18")]
+        let attribute = pg_sys::TupleDescAttr((*rel).rd_att, number as i32);
+        &*attribute
+    }
+}
+
 /// `#define InvalidSubTransactionId ((SubTransactionId) 0)`
 const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
 

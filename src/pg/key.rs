@@ -1,5 +1,6 @@
 //! SQL values of key columns as integers in the type's order, and back.
 
+use learned::exact::{ordered, word};
 use pgrx::pg_sys;
 
 /// The SQL types that a key column can have.
@@ -252,16 +253,4 @@ fn float(value: f64) -> i64 {
         value
     };
     ordered(value.to_bits() as i64)
-}
-
-/// Turns sign and magnitude into two's complement, but for the order of the zeroes, and back.
-#[inline(always)]
-const fn ordered(bits: i64) -> i64 {
-    bits ^ ((bits >> 63) as u64 >> 1) as i64
-}
-
-/// An order-preserving map of signed integers to words.
-#[inline(always)]
-pub const fn word(value: i64) -> u64 {
-    value as u64 ^ 1 << 63
 }

@@ -2,8 +2,10 @@
 
 pub mod array;
 pub mod bounds;
+pub mod column;
 pub mod columns;
 pub mod ffi;
+pub mod included;
 pub mod key;
 pub mod place;
 pub mod query;

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use super::columns::{Columns, MOST_COLUMNS};
 use crate::error::raise;
 
-/// The values of an entry; None is NULL. Of words that no value of the type has the nearest value.
+/// The values of an entry's key columns; None is NULL. Of words that no value of the type has the nearest value.
 ///
 /// # Safety
 /// `index` is open and `columns` are its columns.
@@ -18,7 +18,7 @@ pub unsafe fn of_entry<const W: usize>(
     columns: &Columns,
     entry: &Entry<W>,
 ) -> Vec<Option<String>> {
-    let columns = columns.list().iter().enumerate();
+    let columns = columns.keys().iter().enumerate();
     let text = columns.map(|(i, column)| {
         let bytes = column.nearest_bytes(entry)?;
         // SAFETY: the type's output function gets a value of the type: by value the bytes themselves,
@@ -41,7 +41,7 @@ pub unsafe fn of_entry<const W: usize>(
     text.collect()
 }
 
-/// The least entry of a key whose values are given as text, as many as there are columns; None is NULL.
+/// The least entry of a key whose values are given as text, as many as there are key columns; None is NULL.
 ///
 /// # Safety
 /// As for [`of_entry`].
@@ -70,8 +70,9 @@ pub unsafe fn to_entry<'a, const W: usize>(
         *null = false;
     }
     // SAFETY: the arrays have an element for each column.
-    unsafe {
+    let entry = unsafe {
         let tid = pg_sys::ItemPointerData::default();
         columns.entry(values.as_ptr(), nulls.as_ptr(), &raw const tid)
-    }
+    };
+    columns.same_key(&entry).from
 }

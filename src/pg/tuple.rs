@@ -3,7 +3,8 @@
 use learned::Entry;
 use pgrx::pg_sys;
 
-use super::columns::{Columns, Direct, MOST_COLUMNS};
+use super::column::Direct;
+use super::columns::{Columns, MOST_COLUMNS};
 
 /// Where values begin, in the body: right away, or behind the bitmap of NULLs (32 bits, rounded up).
 const WITH_NULLS: usize = 8;

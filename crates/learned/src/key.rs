@@ -6,6 +6,7 @@
 //! column from a real value with the same word: NULLs that sort last are `(MAX.., NULL_BIT | tid)`,
 //! after a value `(MAX.., tid)`; NULLs that sort first are `(0.., tid)`, before a value
 //! `(0.., NULL_BIT | tid)`. So no key needs a word of its own for NULL.
+//! The bits between are the caller's: marks of included values, say.
 
 /// Set in the tie of NULLs that sort last, and of values with word 0 where NULLs sort first.
 pub const NULL_BIT: u64 = 1 << 63;
@@ -18,7 +19,7 @@ pub const TID_MASK: u64 = (1 << 48) - 1;
 pub struct Entry<const W: usize> {
     /// The normalized key.
     pub key: [u64; W],
-    /// Heap TID (48 bits) and [`NULL_BIT`].
+    /// Heap TID (48 bits), marks, [`NULL_BIT`].
     pub tie: u64,
 }
 

@@ -8,6 +8,7 @@
 
 pub mod cursor;
 pub mod error;
+pub mod exact;
 pub mod fences;
 pub mod inner;
 pub mod key;

@@ -8,7 +8,7 @@ use crate::store::Patch;
 /// "OmLI", first in the meta page's content.
 pub const MAGIC: u32 = 0x494C_6D4F;
 /// Version of the index as a whole.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;
 
 mod at {
     use crate::page::head::END;

@@ -39,6 +39,28 @@ impl Field {
         self.at + self.words
     }
 
+    /// The entry's columns up to this one, and nothing else.
+    #[inline]
+    pub fn prefix<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {
+        let all = Self {
+            at: 0,
+            words: self.end(),
+            ..*self
+        };
+        all.of(entry)
+    }
+
+    /// All entries that have the same columns up to this one.
+    #[inline]
+    pub fn same<const W: usize>(&self, entry: &Entry<W>) -> Range<W> {
+        let from = self.prefix(entry);
+        Range {
+            from,
+            until: end_of(&from, self),
+            sure: true,
+        }
+    }
+
     /// An entry with nothing but this column.
     #[inline]
     pub(crate) fn of<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {

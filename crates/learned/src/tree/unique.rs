@@ -9,9 +9,10 @@
 use super::{Tree, retry};
 use crate::error::{Error, Result};
 use crate::fences;
-use crate::key::{Entry, NULL_BIT, TID_MASK};
+use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::page::{Block, Page};
+use crate::range::Range;
 use crate::store::{Guard, Store};
 use crate::tree::Inserted;
 
@@ -32,16 +33,18 @@ pub type Judge<'j> = dyn FnMut(u64, Block) -> Verdict + 'j;
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Adds an entry that the index does not have, unless one with the same key is in its way: then the result is None,
-    /// and the index is as before. All NULLs of the last column are one key. `hint` as in [`Tree::insert_near`].
+    /// and the index is as before. `key` are all entries with that key ([`crate::search::Field::same`]): NULLs are a value
+    /// like others. `hint` as in [`Tree::insert_near`].
     pub fn insert_unique(
         &self,
         mut hint: Option<Block>,
         entry: Entry<W>,
+        key: &Range<W>,
         fill: u8,
         judge: &mut Judge<'_>,
     ) -> Result<Option<Inserted>> {
         retry(|| {
-            let first = match self.lock_key(hint.take(), &entry, judge)? {
+            let first = match self.lock_key(hint.take(), key, judge)? {
                 Locked::First(leaf) => leaf,
                 Locked::Conflict => return Ok(Some(None)),
                 Locked::Astray => return Ok(None),
@@ -58,9 +61,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 
     /// Whether nothing with the same key is in an entry's way. The entry itself, if the index has it, is judged like others.
-    pub fn is_unique(&self, entry: &Entry<W>, judge: &mut Judge<'_>) -> Result<bool> {
+    pub fn is_unique(&self, key: &Range<W>, judge: &mut Judge<'_>) -> Result<bool> {
         retry(|| {
-            Ok(match self.lock_key(None, entry, judge)? {
+            Ok(match self.lock_key(None, key, judge)? {
                 Locked::First(_) => Some(true),
                 Locked::Conflict => Some(false),
                 Locked::Astray => None,
@@ -68,18 +71,17 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         })
     }
 
-    /// Locks the leaf where an entry's key begins and has all entries of the key judged.
+    /// Locks the leaf where a key begins and has all its entries judged.
     fn lock_key(
         &self,
         hint: Option<Block>,
-        entry: &Entry<W>,
+        key: &Range<W>,
         judge: &mut Judge<'_>,
     ) -> Result<Locked<S::Write>> {
-        let from = Entry::new(entry.key, entry.tie & NULL_BIT);
-        let until = Entry::new(entry.key, from.tie + (TID_MASK + 1));
-        let first = self.find_for_write_near(hint, &from)?;
+        let Range { from, until, .. } = key;
+        let first = self.find_for_write_near(hint, from)?;
         self.held.borrow_mut().push(first.block());
-        let verdict = self.judge_all(&first, &from, &until, judge);
+        let verdict = self.judge_all(&first, from, until, judge);
         self.held.borrow_mut().pop();
         Ok(match verdict? {
             Some(Verdict::Conflict) => Locked::Conflict,

@@ -4,6 +4,7 @@ use std::thread;
 
 use super::*;
 use crate::key::{NULL_BIT, TID_MASK};
+use crate::search::Field;
 use crate::tree::Verdict;
 
 /// Set in the ties of dead rows.
@@ -33,14 +34,59 @@ fn key(n: u64) -> Entry<WORDS> {
     }
 }
 
-fn with_tie(n: u64, tie: u64) -> Entry<WORDS> {
-    let key = key(n);
-    Entry::new(key.key, key.tie & NULL_BIT | tie)
+/// The columns of a key, and its entries.
+#[derive(Clone, Copy)]
+struct Kind {
+    field: Field,
+    entry: fn(n: u64, tie: u64) -> Entry<WORDS>,
 }
+
+/// All words are the key's.
+const WHOLE: Kind = Kind {
+    field: Field {
+        at: 0,
+        words: WORDS,
+        ties: true,
+    },
+    entry: |n, tie| {
+        let key = key(n);
+        Entry::new(key.key, key.tie & NULL_BIT | tie)
+    },
+};
+
+/// The last word is an included column's: it depends on the row, as does the mark of its value.
+const INCLUDING: Kind = Kind {
+    field: Field {
+        at: 0,
+        words: WORDS - 1,
+        ties: false,
+    },
+    entry: |n, tie| {
+        let word = match n {
+            0 | 1 => n,
+            2 | 3 => u64::MAX - (n - 2),
+            _ => n * 1000,
+        };
+        let mut entry = Entry::new([word; WORDS], tie | (tie >> 16 & 1) << 62);
+        let last = entry.key.last_mut().unwrap();
+        *last = match tie >> 17 & 3 {
+            0 => 0,
+            1 => u64::MAX,
+            _ => tie.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        };
+        entry
+    },
+};
 
 /// A key gets one live entry, however many dead ones it has in however many leaves.
 #[test]
 fn one_live_entry_a_key() {
+    one_live_entry(WHOLE);
+    one_live_entry(INCLUDING);
+}
+
+fn one_live_entry(kind: Kind) {
+    let with_tie = kind.entry;
     for seed in 0..4 {
         let mut rng = Rng::new(seed);
         let mem = empty::<WORDS>();
@@ -58,24 +104,23 @@ fn one_live_entry_a_key() {
             }
             let new = with_tie(n, tie);
             let mut judged = BTreeSet::new();
-            let done = tree.insert_unique(None, new, FILL, &mut |tie, _| {
-                judged.insert(tie);
-                verdict(tie)
-            });
+            let done =
+                tree.insert_unique(None, new, &kind.field.same(&new), FILL, &mut |tie, _| {
+                    judged.insert(tie);
+                    verdict(tie)
+                });
             let done = done.unwrap().is_some();
             assert_eq!(done, !live.contains_key(&n), "seed {seed}, insert {i}");
-            let same =
-                |e: &&Entry<WORDS>| e.key == new.key && e.tie & NULL_BIT == new.tie & NULL_BIT;
+            let prefix = kind.field.prefix(&new);
+            let same = |e: &&Entry<WORDS>| kind.field.prefix(e) == prefix;
             if done {
-                let ties = set.iter().filter(same).map(|e| e.tie);
-                assert!(
-                    judged.iter().copied().eq(ties),
-                    "all of the key are judged, and no other"
-                );
+                let ties: BTreeSet<_> = set.iter().filter(same).map(|e| e.tie).collect();
+                assert!(judged == ties, "all of the key are judged, and no other");
                 live.insert(n, new);
                 set.insert(new);
             }
-            assert!(!tree.is_unique(&new, &mut |tie, _| verdict(tie)).unwrap());
+            let key = kind.field.same(&new);
+            assert!(!tree.is_unique(&key, &mut |tie, _| verdict(tie)).unwrap());
             // The row dies.
             if rng.chance(50)
                 && let Some(old) = live.remove(&n)
@@ -83,7 +128,7 @@ fn one_live_entry_a_key() {
                 tree.vacuum(&mut |tie| tie & TID_MASK == old.tie & TID_MASK, true)
                     .unwrap();
                 set.remove(&old);
-                assert!(tree.is_unique(&old, &mut |tie, _| verdict(tie)).unwrap());
+                assert!(tree.is_unique(&key, &mut |tie, _| verdict(tie)).unwrap());
             }
         }
         check(&mem, &set);
@@ -97,7 +142,9 @@ fn enough() {
     let mem = empty::<WORDS>();
     let tree = tree::<WORDS>(&mem, None);
     for tie in 1..50 {
-        let done = tree.insert_unique(None, with_tie(9, tie), FILL, &mut |_, _| Verdict::Enough);
+        let new = (WHOLE.entry)(9, tie);
+        let key = WHOLE.field.same(&new);
+        let done = tree.insert_unique(None, new, &key, FILL, &mut |_, _| Verdict::Enough);
         assert!(done.unwrap().is_some());
     }
 }
@@ -105,6 +152,12 @@ fn enough() {
 /// Threads insert the same keys, each with a TID of its own, among dead entries that come and go: of each key one succeeds.
 #[test]
 fn threads_insert_a_key_once() {
+    threads_insert_once(WHOLE);
+    threads_insert_once(INCLUDING);
+}
+
+fn threads_insert_once(kind: Kind) {
+    let with_tie = kind.entry;
     const THREADS: u64 = 4;
     const KEYS: u64 = 60;
     for seed in 0..3 {
@@ -130,7 +183,9 @@ fn threads_insert_a_key_once() {
                             // Before, between and behind the dead.
                             let new = with_tie(n, rng.below(1 << 28) << 16 | (number + 1));
                             let judge = &mut |tie, _| verdict(tie);
-                            if let Some(done) = tree.insert_unique(hint, new, FILL, judge).unwrap()
+                            let key = kind.field.same(&new);
+                            if let Some(done) =
+                                tree.insert_unique(hint, new, &key, FILL, judge).unwrap()
                             {
                                 won.fetch_add(1, Ordering::Relaxed);
                                 hint = Some(done.block);
@@ -161,7 +216,7 @@ fn threads_insert_a_key_once() {
         let mut keys = HashSet::new();
         for e in forward(&setup, &Entry::MIN, &Entry::MAX, &mut rng) {
             if e.tie & DEAD == 0 {
-                assert!(keys.insert((e.key, e.tie & NULL_BIT)), "two of one key");
+                assert!(keys.insert(kind.field.prefix(&e)), "two of one key");
             }
         }
         assert_eq!(keys.len() as u64, KEYS);
