@@ -9,11 +9,11 @@ use std::cell::Cell;
 
 use learned::meta::ModelAt;
 use learned::page::NO_BLOCK;
-use learned::tree::{Counts, Recent, has_grown};
+use learned::tree::{Recent, has_grown};
 use learned::{Block, Tree};
 use pgrx::pg_sys;
 
-use crate::counters;
+use crate::counters::{self, Counters};
 use crate::error::OrRaise;
 use crate::options;
 use crate::pg::columns::for_words;
@@ -42,8 +42,7 @@ struct Header {
     length: u32,
     root: Cell<u32>,
     level: Cell<i32>,
-    /// This session's counters of the index.
-    counts: &'static Counts,
+    counters: &'static Counters,
     /// Searches that went astray since the meta page was last asked.
     astray: Cell<u64>,
     patience: Cell<u64>,
@@ -119,7 +118,7 @@ pub fn remember<const W: usize>(tree: &Tree<'_, Relation, W>) {
         }
         None => header.level.set(-1),
     }
-    header.counts.add(&tree.counts);
+    header.counters.add(&tree.counts);
     let astray = header.astray.get() + tree.counts.astray();
     header.astray.set(astray);
 }
@@ -249,7 +248,7 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
             length: model.len() as u32,
             root: Cell::new(0),
             level: Cell::new(-1),
-            counts: counters::of((*rel).rd_id),
+            counters: counters::of(rel),
             astray: Cell::new(0),
             patience: Cell::new(PATIENCE),
             leaf: Cell::new(NO_BLOCK),

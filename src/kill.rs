@@ -83,9 +83,8 @@ impl<const W: usize> Dead<W> {
         pinned.release();
     }
 
-    /// Keeps the entries whose rows are gone for everybody, on standbys, too: a query that only reads should not cancel others there. The
-    /// table tells up to which transaction standbys have to forget all of the rows it was asked about
-    /// together; so it is asked for each of its pages, and what would need such a conflict is kept out.
+    /// Keeps the entries whose rows are gone for everybody, on standbys, too: what would need a conflict there is kept out, since a
+    /// query that only reads should not cancel others.
     ///
     /// # Safety
     /// `index` and `heap` are open; the leaf has the entries and is pinned.
@@ -93,15 +92,11 @@ impl<const W: usize> Dead<W> {
         // A scan that turned round may have met a row twice.
         self.entries.sort_unstable_by_key(|entry| entry.tie);
         self.entries.dedup();
-        let mut removable = Vec::with_capacity(self.entries.len());
-        for page in self.entries.chunk_by(|a, b| a.tie >> 16 == b.tie >> 16) {
-            let ties: Vec<u64> = page.iter().map(|entry| entry.tie).collect();
-            // SAFETY: the caller's contract.
-            let found = unsafe { ask(index, heap, self.leaf, &ties) };
-            let pruned = found.horizon == pg_sys::InvalidTransactionId;
-            removable.extend(found.dead.into_iter().map(|dead| dead && pruned));
-        }
-        let mut removable = removable.into_iter();
-        self.entries.retain(|_| removable.next() == Some(true));
+        let ties: Vec<u64> = self.entries.iter().map(|entry| entry.tie).collect();
+        // SAFETY: the caller's contract.
+        let dead = unsafe { ask(index, heap, self.leaf, &ties) };
+        let mut dead = dead.into_iter();
+        let pruned = Some(Some(pg_sys::InvalidTransactionId));
+        self.entries.retain(|_| dead.next() == pruned);
     }
 }

@@ -42,4 +42,5 @@ pub extern "C-unwind" fn _PG_init() {
     #[cfg(feature = "testing")]
     testing::register();
     options::register();
+    pg::shared::register();
 }

@@ -19,17 +19,13 @@ struct Options {
 
 static KIND: OnceLock<pg_sys::relopt_kind::Type> = OnceLock::new();
 
-/// Whether unique indexes may be created, before PostgreSQL 18.
-#[cfg(not(feature = "pg18"))]
+/// Whether unique indexes may be created, before PostgreSQL 18. There it is without effect, so that scripts need
+/// not ask for the version.
 static ALLOW_UNIQUE: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// Whether unique indexes may be created here.
 pub fn allow_unique() -> bool {
-    #[cfg(not(feature = "pg18"))]
-    let allowed = ALLOW_UNIQUE.get();
-    #[cfg(feature = "pg18")]
-    let allowed = true;
-    allowed
+    cfg!(feature = "pg18") || ALLOW_UNIQUE.get()
 }
 
 /// Kilobytes.
@@ -42,11 +38,10 @@ pub fn model_cache() -> usize {
 
 /// Registers the options and settings. Called once, when the library is loaded.
 pub fn register() {
-    #[cfg(not(feature = "pg18"))]
     GucRegistry::define_bool_guc(
         c"omendb.allow_unique",
         c"Allows CREATE UNIQUE INDEX ... USING learned.",
-        c"On a table with such an index every INSERT ... ON CONFLICT fails, up to PostgreSQL 17.",
+        c"On a table with such an index every INSERT ... ON CONFLICT fails, up to PostgreSQL 17. Later versions need no such permission.",
         &ALLOW_UNIQUE,
         GucContext::Userset,
         GucFlags::default(),

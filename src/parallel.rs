@@ -40,6 +40,7 @@ impl Common {
         }
         // SAFETY: the server has reserved what estimate() said, aligned, at this offset.
         unsafe {
+            #[cfg(not(feature = "pg18"))]
             let at = (*scan.parallel_scan).ps_offset;
             #[cfg(feature = "pg18")]
             let at = (*scan.parallel_scan).ps_offset_am;

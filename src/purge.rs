@@ -10,7 +10,7 @@ use learned::store::Store;
 use pgrx::pg_sys;
 
 use crate::error::OrRaise;
-use crate::removable::{Removable, ask};
+use crate::removable::ask;
 use crate::storage::Relation;
 
 /// Rows of the leaf that are asked about first.
@@ -43,24 +43,20 @@ pub unsafe fn make_room<const W: usize>(
     let sample: Vec<u64> = ties.iter().copied().step_by(step).collect();
     // SAFETY: both are open, nothing is locked, and the leaf is pinned.
     let found = unsafe { ask(index, heap, leaf, &sample) };
-    let many = count(&found) * SHARE >= sample.len().max(1);
+    let many = found.iter().flatten().count() * SHARE >= sample.len().max(1);
     if many {
         let pages = ties.chunk_by(|a, b| a >> 16 == b >> 16);
         let asked = pages.take(MOST_PAGES).map(<[u64]>::len).sum();
         ties.truncate(asked);
         // SAFETY: as above.
         let found = unsafe { ask(index, heap, leaf, &ties) };
-        let mut dead = found.dead.iter();
-        ties.retain(|_| dead.next() == Some(&true));
         // SAFETY: the index and its table are open.
-        unsafe { store.log_conflict(heap, leaf, found.horizon) };
+        unsafe { store.log_conflict(heap, leaf, found.iter().flatten().copied()) };
+        let mut found = found.into_iter();
+        ties.retain(|_| found.next().flatten().is_some());
         tree.purge(leaf, &mut |tie| ties.binary_search(&tie).is_ok())
             .or_raise(index);
     }
     pinned.release();
     many
-}
-
-fn count(found: &Removable) -> usize {
-    found.dead.iter().filter(|dead| **dead).count()
 }

@@ -9,5 +9,6 @@ pub mod included;
 pub mod key;
 pub mod place;
 pub mod query;
+pub mod shared;
 pub mod text;
 pub mod tuple;

@@ -85,7 +85,7 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
 }
 
 impl Relation {
-    /// Logs that the rows of transactions up to `horizon` are about to be forgotten: standbys wait for the queries that may still see
+    /// Logs that rows of these transactions, and of all before them, are about to be forgotten: standbys wait for the queries that may still see
     /// them, or cancel them, before they replay what follows. Generic records have no place for that, but there is a record that
     /// says nothing else: the one with which nbtree announces that a page is used again (access/nbtxlog.h).
     ///
@@ -95,24 +95,33 @@ impl Relation {
         &self,
         heap: pg_sys::Relation,
         block: Block,
-        horizon: pg_sys::TransactionId,
+        horizons: impl Iterator<Item = pg_sys::TransactionId>,
     ) {
         const XLOG_BTREE_REUSE_PAGE: u8 = 0xD0;
         let replica = pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;
         // SAFETY: set at server start.
         let standbys = unsafe { pg_sys::wal_level } >= replica;
-        if horizon == pg_sys::InvalidTransactionId || !standbys || !self.logged() {
+        // SAFETY: always possible.
+        let next = unsafe { pg_sys::ReadNextFullTransactionId() }.value;
+        // Transactions that are still known of are less than 2^32 behind the next one.
+        let full = |horizon: pg_sys::TransactionId| {
+            let age = (next as u32).wrapping_sub(horizon.into_inner());
+            next.saturating_sub(age.into())
+        };
+        let valid = horizons.filter(|horizon| *horizon != pg_sys::InvalidTransactionId);
+        let Some(newest) = valid.map(full).max() else {
+            return;
+        };
+        if !standbys || !self.logged() {
             return;
         }
-        // SAFETY: the relations are open; reading the next transaction id is always possible. The record has the fields of the
-        // server's xl_btree_reuse_page, in native order without gaps.
+        // SAFETY: the relations are open. The record has the fields of the server's xl_btree_reuse_page, in native order
+        // without gaps.
         unsafe {
-            let next = pg_sys::ReadNextFullTransactionId().value;
-            let age = (next as u32).wrapping_sub(horizon.into_inner());
             let mut record = Vec::with_capacity(32);
             record.extend(ffi::file_of(self.raw()).map(u32::to_ne_bytes).concat());
             record.extend(block.to_ne_bytes());
-            record.extend(next.saturating_sub(age.into()).to_ne_bytes());
+            record.extend(newest.to_ne_bytes());
             #[cfg(not(feature = "pg15"))]
             record.push(ffi::is_accessible_in_logical_decoding(heap).into());
             #[cfg(feature = "pg15")]

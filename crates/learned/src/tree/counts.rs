@@ -35,6 +35,42 @@ impl Counts {
         self.strayed.get() + self.descents.get()
     }
 
+    /// How many counters there are.
+    pub const FIELDS: usize = 5;
+
+    /// All counters.
+    pub fn values(&self) -> [u64; Self::FIELDS] {
+        [
+            self.straight.get(),
+            self.strayed.get(),
+            self.links.get(),
+            self.missed.get(),
+            self.descents.get(),
+        ]
+    }
+
+    /// Counters with these values, in the order of [`Self::values`].
+    pub fn of([straight, strayed, links, missed, descents]: [u64; Self::FIELDS]) -> Self {
+        Self {
+            straight: Cell::new(straight),
+            strayed: Cell::new(strayed),
+            links: Cell::new(links),
+            missed: Cell::new(missed),
+            descents: Cell::new(descents),
+        }
+    }
+
+    /// Takes the counts away: all counters begin at 0 again.
+    pub fn take(&self) -> Self {
+        Self {
+            straight: self.straight.take().into(),
+            strayed: self.strayed.take().into(),
+            links: self.links.take().into(),
+            missed: self.missed.take().into(),
+            descents: self.descents.take().into(),
+        }
+    }
+
     /// Adds what others met.
     #[inline(always)]
     pub fn add(&self, other: &Self) {

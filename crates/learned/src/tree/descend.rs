@@ -12,8 +12,8 @@ use crate::model::{Loaded, Prediction};
 use crate::page::{self, Block, Page};
 use crate::store::{Guard, Store};
 
-/// Pages read on the word of the model before the search descends.
-const PROBES: u32 = 4;
+/// Leaves read on the word of the model before the search descends. A third one is hardly ever the right one.
+const PROBES: u32 = 2;
 
 /// Where a search begins.
 #[derive(Debug, Clone, Copy)]

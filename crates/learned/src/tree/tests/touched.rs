@@ -448,3 +448,28 @@ fn appended_keys_cost_a_page_more_at_most() {
         );
     }
 }
+
+/// However far a model is from what became of the index, two pages are read in vain at most.
+#[test]
+fn a_stale_model_costs_two_pages_at_most() {
+    let mut rng = Rng::new(17);
+    let keys = keys("uniform", ROWS / 4, &mut rng);
+    let mem = built(&keys);
+    let plain = tree::<1>(&mem, None);
+    let model = plain.load_model().unwrap();
+    // Leaves come apart into dozens.
+    let crowded = keys[0] >> 58 << 58;
+    for i in ROWS..2 * ROWS {
+        let key = crowded + rng.below(1 << 58);
+        plain.insert(row(key, i), FILL).unwrap();
+    }
+    search(&mem, &plain, crowded);
+    let tree = tree::<1>(&mem, model.as_deref()).with_root_hint(plain.root_hint());
+    let mut most = 0;
+    for _ in 0..SEARCHES {
+        let key = crowded + rng.below(1 << 58);
+        let (with, without) = (search(&mem, &tree, key), search(&mem, &plain, key));
+        most = most.max(with.saturating_sub(without));
+    }
+    assert_eq!(most, 2);
+}
