@@ -1,6 +1,10 @@
 //! `amvalidate`: whether an operator class and its family are what the index code takes for granted.
+//!
+//! Scans go by strategy numbers and never call an operator, so that each has to be the one that nbtree has for the same strategy and types, and
+//! the comparison functions nbtree's, too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 
 use pgrx::pg_sys::{self, Oid, SysCacheIdentifier as Cache};
 use pgrx::prelude::*;
@@ -20,7 +24,7 @@ const ALL_SUPPORTS: u32 = (2 << SUPPORTS) - 2;
 /// Called by the server with the OID of an operator class.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amvalidate(class: Oid) -> bool {
-    let Some((family, input)) = class_of(class) else {
+    let Some((name, family, input)) = class_of(class) else {
         let code = PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT;
         crate::error::raise(code, format!("no operator class has OID {class}"), None)
     };
@@ -30,16 +34,28 @@ pub unsafe extern "C-unwind" fn amvalidate(class: Oid) -> bool {
     }
     // Per pair of types, the strategies and support functions there are, as bits.
     let mut groups = BTreeMap::<(u32, u32), (u32, u32)>::new();
+    // The families of nbtree that have all operators so far.
+    let mut models: Option<BTreeSet<u32>> = None;
     for member in operators(family) {
         match check_operator(&member) {
-            Ok(bit) => groups.entry(member.types).or_default().0 |= bit,
-            Err(why) => faults.push(format!("operator with OID {}: {why}", member.object)),
+            Ok((bit, families)) => {
+                groups.entry(member.types).or_default().0 |= bit;
+                models = Some(match models {
+                    Some(models) => &models & &families,
+                    None => families,
+                });
+            }
+            Err(why) => faults.push(format!("operator {}: {why}", operator_name(member.object))),
         }
     }
+    let models = models.unwrap_or_default();
+    if models.is_empty() {
+        faults.push("no operator family of nbtree has all of these operators".into());
+    }
     for member in functions(family) {
-        match check_function(&member) {
+        match check_function(&member, &models) {
             Ok(bit) => groups.entry(member.types).or_default().1 |= bit,
-            Err(why) => faults.push(format!("function with OID {}: {why}", member.object)),
+            Err(why) => faults.push(format!("function {}: {why}", function_name(member.object))),
         }
     }
     let mut types = BTreeSet::new();
@@ -64,7 +80,7 @@ pub unsafe extern "C-unwind" fn amvalidate(class: Oid) -> bool {
         ereport!(
             INFO,
             PgSqlErrorCode::ERRCODE_INVALID_OBJECT_DEFINITION,
-            format!("operator class {class} of access method learned: {fault}")
+            format!("operator class \"{name}\" of access method learned: {fault}")
         );
     }
     faults.is_empty()
@@ -79,7 +95,8 @@ struct Member {
     plain: bool,
 }
 
-fn check_operator(member: &Member) -> Result<u32, &'static str> {
+/// The strategy's bit, and the families of nbtree where the operator has this strategy.
+fn check_operator(member: &Member) -> Result<(u32, BTreeSet<u32>), &'static str> {
     let (mut left, mut right) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
     // SAFETY: look-ups of an operator that the catalogs refer to.
     let result = unsafe {
@@ -92,10 +109,16 @@ fn check_operator(member: &Member) -> Result<u32, &'static str> {
     if result != pg_sys::BOOLOID || (left.to_u32(), right.to_u32()) != member.types {
         return Err("wrong signature");
     }
-    bit(member.number, STRATEGIES).ok_or("invalid strategy number")
+    let bit = bit(member.number, STRATEGIES).ok_or("invalid strategy number")?;
+    let families = nbtree_families(member);
+    if families.is_empty() {
+        return Err("nbtree has another operator for this strategy");
+    }
+    Ok((bit, families))
 }
 
-fn check_function(member: &Member) -> Result<u32, &'static str> {
+/// The function's bit.
+fn check_function(member: &Member, models: &BTreeSet<u32>) -> Result<u32, &'static str> {
     let (mut types, mut count) = (std::ptr::null_mut(), 0);
     // SAFETY: look-up of a function that the catalogs refer to; the result is an array of as many
     // OIDs as it says.
@@ -111,7 +134,16 @@ fn check_function(member: &Member) -> Result<u32, &'static str> {
     if result != pg_sys::INT4OID || arguments != [Oid::from(left), Oid::from(right)] {
         return Err("wrong signature");
     }
-    bit(member.number, SUPPORTS).ok_or("invalid support number")
+    let bit = bit(member.number, SUPPORTS).ok_or("invalid support number")?;
+    let nbtrees = |&family: &u32| {
+        let number = member.number;
+        // SAFETY: a look-up in the catalogs.
+        unsafe { pg_sys::get_opfamily_proc(family.into(), left.into(), right.into(), number) }
+    };
+    if !models.iter().map(nbtrees).any(|it| it == member.object) {
+        return Err("nbtree has another function for these types");
+    }
+    Ok(bit)
 }
 
 fn bit(number: i16, most: u16) -> Option<u32> {
@@ -119,8 +151,8 @@ fn bit(number: i16, most: u16) -> Option<u32> {
     (1..=most).contains(&number).then(|| 1 << number)
 }
 
-/// An operator class's family and input type.
-fn class_of(class: Oid) -> Option<(Oid, Oid)> {
+/// An operator class's name, family and input type.
+fn class_of(class: Oid) -> Option<(String, Oid, Oid)> {
     // SAFETY: a syscache tuple of pg_opclass is a FormData_pg_opclass and stays until released.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(Cache::CLAOID as i32, class.into());
@@ -128,7 +160,8 @@ fn class_of(class: Oid) -> Option<(Oid, Oid)> {
             return None;
         }
         let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_opclass>();
-        let found = (form.opcfamily, form.opcintype);
+        let name = CStr::from_ptr(form.opcname.data.as_ptr()).to_string_lossy();
+        let found = (name.into_owned(), form.opcfamily, form.opcintype);
         pg_sys::ReleaseSysCache(tuple);
         Some(found)
     }
@@ -150,6 +183,25 @@ fn operators(family: Oid) -> Vec<Member> {
     }
 }
 
+/// The families of nbtree that have an operator with the same strategy and types.
+fn nbtree_families(member: &Member) -> BTreeSet<u32> {
+    // SAFETY: tuples of this cache are rows of pg_amop.
+    let rows = unsafe {
+        members(
+            Cache::AMOPOPID,
+            member.object,
+            |form: &pg_sys::FormData_pg_amop| {
+                let types = (form.amoplefttype.to_u32(), form.amoprighttype.to_u32());
+                let same = form.amopmethod == pg_sys::BTREE_AM_OID
+                    && form.amopstrategy == member.number
+                    && types == member.types;
+                same.then_some(form.amopfamily.to_u32())
+            },
+        )
+    };
+    rows.into_iter().flatten().collect()
+}
+
 fn functions(family: Oid) -> Vec<Member> {
     // SAFETY: tuples of this cache are rows of pg_amproc.
     unsafe {
@@ -166,26 +218,36 @@ fn functions(family: Oid) -> Vec<Member> {
     }
 }
 
-/// The rows of a cache that belong to a family.
+/// The rows of a cache with this first key: a family, or an operator.
 ///
 /// # Safety
 /// `Form` is the struct of the cache's catalog.
-unsafe fn members<Form>(
-    cache: Cache::Type,
-    family: Oid,
-    member: impl Fn(&Form) -> Member,
-) -> Vec<Member> {
+unsafe fn members<Form, Row>(cache: Cache::Type, key: Oid, row: impl Fn(&Form) -> Row) -> Vec<Row> {
     let none = pg_sys::Datum::from(0usize);
     // SAFETY: the list has as many members as it says, each a tuple of the catalog, until released.
     unsafe {
-        let list = pg_sys::SearchSysCacheList(cache as i32, 1, family.into(), none, none);
+        let list = pg_sys::SearchSysCacheList(cache as i32, 1, key.into(), none, none);
         let count = usize::try_from((*list).n_members).unwrap_or(0);
         let found = (*list).members.as_slice(count).iter().map(|&m| {
             let tuple = &raw mut (*m).tuple;
-            member(&*pg_sys::GETSTRUCT(tuple).cast::<Form>())
+            row(&*pg_sys::GETSTRUCT(tuple).cast::<Form>())
         });
         let found = found.collect();
         pg_sys::ReleaseCatCacheList(list);
         found
     }
+}
+
+fn operator_name(oid: Oid) -> String {
+    // SAFETY: returns a C string for any OID.
+    unsafe { CStr::from_ptr(pg_sys::format_operator(oid)) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn function_name(oid: Oid) -> String {
+    // SAFETY: returns a C string for any OID.
+    unsafe { CStr::from_ptr(pg_sys::format_procedure(oid)) }
+        .to_string_lossy()
+        .into_owned()
 }

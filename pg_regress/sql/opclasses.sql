@@ -60,3 +60,25 @@ JOIN pg_opfamily f ON f.oid = a.amopfamily
 JOIN pg_am m ON m.oid = f.opfmethod
 WHERE m.amname = 'learned'
 GROUP BY f.opfname ORDER BY f.opfname;
+
+-- What a class of somebody else's must not have: other operators, or the same for other strategies; other functions.
+SET client_min_messages = warning;
+CREATE FUNCTION backwards(int4, int4) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS 'SELECT btint4cmp($2, $1)';
+CREATE FUNCTION nearly(int4, int4) RETURNS bool LANGUAGE sql IMMUTABLE STRICT AS 'SELECT abs($1 - $2) < 2';
+CREATE OPERATOR =~= (FUNCTION = nearly, LEFTARG = int4, RIGHTARG = int4);
+CREATE OPERATOR CLASS right_ops FOR TYPE int4 USING learned AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int4, int4);
+CREATE OPERATOR CLASS turned_ops FOR TYPE int4 USING learned AS OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 btint4cmp(int4, int4);
+CREATE OPERATOR CLASS near_ops FOR TYPE int4 USING learned AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =~=, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int4, int4);
+CREATE OPERATOR CLASS backward_ops FOR TYPE int4 USING learned AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 backwards(int4, int4);
+CREATE OPERATOR CLASS short_ops FOR TYPE int4 USING learned AS OPERATOR 1 <, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int4, int4);
+CREATE OPERATOR CLASS text_ops FOR TYPE text USING learned AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 bttextcmp(text, text);
+SELECT opcname, amvalidate(o.oid) FROM pg_opclass o JOIN pg_am am ON am.oid = opcmethod WHERE amname = 'learned' AND o.oid >= 'backwards'::regproc ORDER BY 1;
+DROP OPERATOR FAMILY right_ops USING learned;
+DROP OPERATOR FAMILY turned_ops USING learned;
+DROP OPERATOR FAMILY near_ops USING learned;
+DROP OPERATOR FAMILY backward_ops USING learned;
+DROP OPERATOR FAMILY short_ops USING learned;
+DROP OPERATOR FAMILY text_ops USING learned;
+DROP OPERATOR =~= (int4, int4);
+DROP FUNCTION nearly, backwards;
+RESET client_min_messages;

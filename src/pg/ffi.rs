@@ -40,13 +40,18 @@ pub unsafe fn attribute<'r>(
     rel: pg_sys::Relation,
     number: usize,
 ) -> &'r pg_sys::FormData_pg_attribute {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract. From 18 on a short form of all columns comes first.
     unsafe {
+        let description = (*rel).rd_att;
         #[cfg(not(feature = "pg18"))]
-        let attribute = (*(*rel).rd_att).attrs.as_ptr().add(number);
+        let first = (*description).attrs.as_ptr();
         #[cfg(feature = "pg18")]
-        let attribute = pg_sys::TupleDescAttr((*rel).rd_att, number as i32);
-        &*attribute
+        let first = {
+            let short = (*description).compact_attrs.as_ptr();
+            let count = usize::try_from((*description).natts).unwrap_or(0);
+            short.add(count).cast::<pg_sys::FormData_pg_attribute>()
+        };
+        &*first.add(number)
     }
 }
 
