@@ -9,7 +9,7 @@ pg_config = $$(. scripts/lib.sh && echo $$PG_CONFIG)
 feature = pg$$($(pg_config) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 AM ?= learned
 
-.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum bench-model lint clean
+.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum bench-model fuzz lint clean
 
 all: build
 
@@ -31,6 +31,11 @@ lint:
 
 test: install
 	tests/run.sh
+
+# Needs cargo-fuzz (cargo install cargo-fuzz); the stable compiler will do. FUZZ_SECONDS each.
+fuzz:
+	cd crates/learned && for target in damage operations; do \
+	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$${FUZZ_SECONDS:-300} -max_len=600 -len_control=0 -timeout=20 || exit 1; done
 
 demo: install
 	scripts/demo.sh

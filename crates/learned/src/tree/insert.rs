@@ -89,7 +89,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(Some(Inserted { block, how }))
     }
 
-    /// Adds the downlink that a fresh split lacks. The entry is in already: where the level above
+    /// Adds the downlink that a fresh split lacks. The split is logged already: where the level above
     /// does not come about, the next writer sees to it.
     fn complete_or_retry(&self, mut leaf: S::Write) -> Result<()> {
         if self.complete(&mut leaf)? {
