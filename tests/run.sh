@@ -8,7 +8,7 @@ for name in ${TESTS:-regress differential schemas isolation unique crash kill da
     printf '%-14s ' "$name"
     began=$SECONDS
     # These are followed by a standby, which has the same pages at the end.
-    case $name in differential | concurrency) replica=yes ;; *) replica= ;; esac
+    case $name in regress | differential | concurrency) replica=yes ;; *) replica= ;; esac
     result=ok
     {
         REPLICA=$replica "$ROOT/tests/$name.sh" && if [ -n "$replica" ]; then "$ROOT/tests/replay.sh" "$name"; fi
