@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::tree::Vacuumed;
 
 /// So many leaves are looked at together.
-const WINDOW: usize = 8;
+const WINDOW: usize = 5;
 /// Percentage of a page that filling up may waste: entries may take a little more room where they go.
 const MARGIN: usize = 3;
 
