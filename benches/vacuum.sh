@@ -77,7 +77,7 @@ for part in $PARTS; do
         for ((round = 1; round <= ROUNDS; round++)); do
             from=$((ROWS + (round - 1) * FIFTH + 1)) until=$((ROWS + round * FIFTH))
             for kind in $(turn $round); do
-                if [ $part = window ]; then gone="v <= $((round * FIFTH))"; else gone="hash(v * 31 + $((round * 1000003)), 5) = 0"; fi
+                if [ $part = window ]; then gone="v <= $((round * FIFTH))"; else gone="hashint8extended(v, $round) % 5 = 0"; fi
                 insert="INSERT INTO ${part}_$kind SELECT $key, i FROM generate_series($from::int8, $until::int8) i"
                 delete="DELETE FROM ${part}_$kind WHERE $gone"
                 if [ $part = window ]; then sql -c "$insert" -c "$delete"; else sql -c "$delete" -c "$insert"; fi
