@@ -29,6 +29,7 @@ pub unsafe fn ask(
     // The table answers with the newest transaction of all rows that it is asked about together; and like this it
     // gives up after a few pages without any that are dead.
     for page in ties.chunk_by(|a, b| a >> 16 == b >> 16) {
+        pgrx::check_for_interrupts!();
         rows.clear();
         rows.extend((0..).zip(page).map(|(id, tie)| pg_sys::TM_IndexDelete {
             tid: item_pointer(*tie),
