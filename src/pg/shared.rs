@@ -11,9 +11,10 @@ use pgrx::{PgAtomic, pg_shmem_init, pg_sys};
 
 use crate::counters;
 
-// SAFETY: the name is this extension's.
-static PRELOADED: PgAtomic<AssertPGRXSharedMemory<Tally>> =
-    unsafe { PgAtomic::new(c"omendb counters") };
+static PRELOADED: PgAtomic<AssertPGRXSharedMemory<Tally>> = {
+    // SAFETY: the name is this extension's.
+    unsafe { PgAtomic::new(c"omendb counters") }
+};
 static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {

@@ -375,9 +375,9 @@ fn a_leaf_pinned_after_vacuum_is_not_merged_away() {
     assert!(tree.merge_leaves(left, right, &fence, MERGED_FILL).unwrap());
 }
 
-/// The right one of a split's halves has no downlink yet, and the left one's mark is all that tells.
-#[test]
-fn halves_of_an_incomplete_split_are_not_merged() {
+/// An index and its entries; three leaves side by side of which the middle one's split is incomplete, and where the middle
+/// and the right one begin.
+pub(super) fn incomplete_split() -> (Mem, Set<WORDS>, [Block; 3], [Entry<WORDS>; 2]) {
     let mut set: Set<WORDS> = (0..600).map(|i| entry(1000 * i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
@@ -397,6 +397,14 @@ fn halves_of_an_incomplete_split_are_not_merged() {
     assert_eq!(check(&mem, &set).incomplete, 1);
     let (_, high, _) = place(&mem, middle);
     let right = crate::page::right(&mem.read(middle).unwrap()).unwrap();
+    (mem.clone(), set, [left, middle, right], [fence, high])
+}
+
+/// The right one of a split's halves has no downlink yet, and the left one's mark is all that tells.
+#[test]
+fn halves_of_an_incomplete_split_are_not_merged() {
+    let (mem, set, [left, middle, right], [fence, high]) = incomplete_split();
+    let tree = tree::<WORDS>(&mem, None);
     for block in [left, middle, right] {
         thin_out(&mem, block);
     }

