@@ -131,6 +131,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         };
         let change = Change::between(&left, joined);
         let moment = if level == 0 { 0 } else { self.store.moment() };
+        self.store.reached("merge: all locked");
         self.store.commit(&mut [
             (&mut left, change),
             (&mut right, Change::Image(page::free(W, moment))),
@@ -140,6 +141,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if level == 0 {
             self.store.merged(&left, &right);
         }
+        self.store.reached("merge: logged");
         drop((left, right));
         if self.store.has_passed(moment) {
             self.store.freed(freed);
@@ -204,10 +206,12 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             }
             let lower = Meta::with_root(child, meta.level - 1);
             let free = page::free(W, self.store.moment());
+            self.store.reached("lower root: all locked");
             self.store.commit(&mut [
                 (&mut root, Change::Image(free)),
                 (&mut top, Change::Patch(lower)),
             ])?;
+            self.store.reached("lower root: logged");
             self.root.set(None);
             freed += 1;
         }
