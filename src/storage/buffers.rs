@@ -284,8 +284,7 @@ impl Store for Relation {
     }
 
     fn commit(&self, changes: &mut [(&mut Write, Change)]) -> Result<()> {
-        wal::commit(self, changes);
-        Ok(())
+        wal::commit(self, changes)
     }
 
     fn blocks(&self) -> Result<Block> {

@@ -44,7 +44,9 @@ pub trait Waited: Guard {
                 // Nobody waits for a page that has only been taken so far.
                 let taken = page::is_new(page) || page::kind(page) == Some(Kind::Free);
                 if !taken && (rank.is_none() || target.is_none() || rank >= target) {
-                    eprintln!("order of locks: block {new} is waited for while block {block} is held");
+                    eprintln!(
+                        "order of locks: block {new} is waited for while block {block} is held"
+                    );
                     std::process::abort();
                 }
             }

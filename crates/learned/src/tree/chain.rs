@@ -211,6 +211,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let sound = Loaded::open(&bytes).is_some_and(|model| {
             let root = model.root();
             (0..root.positions()).all(|i| root.block(i).is_some_and(exists))
+                && root.leaves() <= end
                 && (root.part() == 0 || root.end() <= end)
         });
         Ok(sound.then_some(bytes))
