@@ -206,12 +206,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             }
             let lower = Meta::with_root(child, meta.level - 1);
             let free = page::free(W, self.store.moment());
-            self.store.reached("lower root: all locked");
             self.store.commit(&mut [
                 (&mut root, Change::Image(free)),
                 (&mut top, Change::Patch(lower)),
             ])?;
-            self.store.reached("lower root: logged");
             self.root.set(None);
             freed += 1;
         }
