@@ -167,7 +167,7 @@ impl Relation {
                 },
                 self.fork,
                 self.strategy,
-                pg_sys::ExtendBufferedFlags::EB_LOCK_FIRST as u32,
+                pg_sys::ExtendBufferedFlags::EB_LOCK_FIRST,
             );
             Write::new(buffer, pg_sys::BufferGetBlockNumber(buffer))
         }
