@@ -22,6 +22,8 @@ pub struct Contents<const W: usize> {
     pub(super) runs: Vec<Packed<W>>,
     /// Newest first, as on the page.
     pub(super) log: Vec<Entry<W>>,
+    /// The lowest and the highest of the entries merged last, if they were more than a few.
+    pub(super) latest: Option<(Entry<W>, Entry<W>)>,
 }
 
 /// Where a new entry goes: before `slot` of run `run` (its number of slots: behind it).
@@ -67,6 +69,7 @@ impl<const W: usize> Leaf<'_, W> {
             flags: self.flags(),
             runs,
             log: (0..self.log).map(|i| self.logged(i)).collect(),
+            latest: None,
         })
     }
 }
@@ -144,6 +147,7 @@ impl<const W: usize> Contents<W> {
             flags: 0,
             runs: Vec::new(),
             log: Vec::new(),
+            latest: None,
         }
     }
 
@@ -211,6 +215,10 @@ impl<const W: usize> Contents<W> {
         new.extend(e);
         new.sort_unstable();
         new.dedup();
+        self.latest = match new.as_slice() {
+            [first, .., last] if new.len() > Layout::<W>::LEAST => Some((*first, *last)),
+            _ => None,
+        };
         let places = self.places(&new);
         if places.is_empty() {
             return;
