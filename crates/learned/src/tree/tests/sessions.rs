@@ -52,7 +52,7 @@ fn groups() {
     let mut rng = Rng::new(3);
     let rows = 0..150_000;
     let all: Vec<_> = rows
-        .map(|i| row(rng.below(30) << 40 | i * 1000, i / PAGE, i))
+        .map(|i| row((rng.below(30) << 40) + i * 1000, i / PAGE, i))
         .collect();
     let grown = growth(&all);
     assert!(grown < 140, "{grown} percent");
@@ -63,7 +63,7 @@ fn descending_groups() {
     let mut rng = Rng::new(3);
     let rows = 0..150_000;
     let all: Vec<_> = rows
-        .map(|i| row((rng.below(30) + 1 << 40) - i * 1000, i / PAGE, i))
+        .map(|i| row(((rng.below(30) + 1) << 40) - i * 1000, i / PAGE, i))
         .collect();
     let grown = growth(&all);
     assert!(grown < 160, "{grown} percent");
