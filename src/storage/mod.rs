@@ -3,8 +3,10 @@
 mod buffers;
 mod bulk;
 mod room;
+mod suspects;
 mod wal;
 mod whereabouts;
 
 pub use buffers::{Pinned, Relation};
 pub use bulk::Bulk;
+pub use suspects::Suspects;

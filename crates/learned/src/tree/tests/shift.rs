@@ -70,7 +70,8 @@ fn random_churn_keeps_leaves_dense() {
             set.insert(new);
             tree.insert(new, FILL).unwrap();
         }
-        tree.vacuum(&mut |tie| dead.contains(&tie), true).unwrap();
+        tree.vacuum(&mut |tie: u64| dead.contains(&tie), true)
+            .unwrap();
         set.retain(|e| !dead.contains(&e.tie));
         let now = check(&mem, &set).leaves;
         assert!(
@@ -85,10 +86,11 @@ fn random_churn_keeps_leaves_dense() {
         .map(|e| e.tie)
         .filter(|_| rng.chance(2))
         .collect();
-    tree.vacuum(&mut |tie| dead.contains(&tie), true).unwrap();
+    tree.vacuum(&mut |tie: u64| dead.contains(&tie), true)
+        .unwrap();
     assert!(shifts(&mem) < before + fresh as usize / 20);
     let records = mem.log_len();
-    tree.vacuum(&mut |_| false, true).unwrap();
+    tree.vacuum(&mut |_: u64| false, true).unwrap();
     assert_eq!(mem.log_len(), records);
 }
 
@@ -102,8 +104,11 @@ fn an_index_that_only_grows_is_left_alone() {
         let new = Pattern::Random.entry(i, &mut rng);
         tree.insert(new, FILL).unwrap();
     }
-    let leaves = tree.vacuum(&mut |_| false, false).unwrap().leaves;
-    assert_eq!(tree.vacuum(&mut |_| false, true).unwrap().leaves, leaves);
+    let leaves = tree.vacuum(&mut |_: u64| false, false).unwrap().leaves;
+    assert_eq!(
+        tree.vacuum(&mut |_: u64| false, true).unwrap().leaves,
+        leaves
+    );
     assert_eq!(shifts(&mem), 0);
 }
 
@@ -156,11 +161,8 @@ fn halves(set: &Set<WORDS>) -> (Mem, Block, Block, Entry<WORDS>) {
     let left = tree::<WORDS>(&mem, None).find(&Entry::MIN).unwrap().block();
     let right = crate::page::right(&mem.read(left).unwrap()).unwrap();
     for block in [left, right] {
-        let mut page = mem.write(block).unwrap();
-        let leaf = Leaf::<WORDS>::open(&page, block).unwrap();
-        let (contents, _) = leaf.without(&mut |tie| tie % 16 < 6).unwrap().unwrap();
-        let image = Change::Image(contents.to_page().unwrap());
-        mem.commit(&mut [(&mut page, image)]).unwrap();
+        let removed = tree::<WORDS>(&mem, None).purge(block, &mut |tie: u64| tie % 16 < 6);
+        assert!(removed.unwrap() > 0);
     }
     let fence = place(&mem, right).0;
     (mem, left, right, fence)
@@ -204,7 +206,7 @@ fn the_first_leaf_below_a_parent_stays() {
         if first {
             kept += 1;
             for block in [block, right] {
-                tree.purge(block, &mut |tie| tie % 16 < 6).unwrap();
+                tree.purge(block, &mut |tie: u64| tie % 16 < 6).unwrap();
             }
             let pages = mem.pages();
             assert!(tree.shift(block, right, &low).unwrap().is_none());
@@ -218,7 +220,7 @@ fn the_first_leaf_below_a_parent_stays() {
 fn halves_of_an_incomplete_split_are_left_alone() {
     let (mem, _, [left, middle, right], [fence, high]) = incomplete_split();
     let tree = tree::<WORDS>(&mem, None);
-    tree.purge(left, &mut |tie| tie % 16 < 6).unwrap();
+    tree.purge(left, &mut |tie: u64| tie % 16 < 6).unwrap();
     assert!(tree.shift(left, middle, &fence).unwrap().is_none());
     assert!(tree.shift(middle, right, &high).unwrap().is_none());
 }
