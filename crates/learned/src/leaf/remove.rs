@@ -1,7 +1,7 @@
 //! Removing entries from a leaf for good.
 //!
-//! A few are left as tombstones: that changes a bit each of a bitmap for which there is always room, and no search gets longer. More are
-//! worth encoding their runs afresh.
+//! A few are left as tombstones: that changes a bit each of a bitmap for which there is always room. Their runs are encoded afresh, without them, when
+//! they are many, or when the room is needed: before a split, and where leaves are merged.
 
 use super::bits;
 use super::contents::{Contents, push_entry};
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::page::{SPECIAL, pd};
 use crate::store::{Change, Patch};
 
-/// Fewer than one slot in so many with a tombstone are few.
-const FEW: usize = 8;
+/// So many entries show whether it is worth while to encode a run afresh that is much longer: what lies on a line, with gaps now, may need more bits than before.
+const SAMPLE: usize = 256;
 
 impl<const W: usize> Leaf<'_, W> {
     /// Adds the ties of the live entries to `ties`: the log's first, then the runs' in order.
@@ -45,19 +45,21 @@ impl<const W: usize> Leaf<'_, W> {
     }
 
     /// What takes the entries at these places (ascending) of those that [`Leaf::ties`] gives off the page; None if nothing changes. With `leave` few entries
-    /// become tombstones. Where many slots have tombstones already, since scans found their entries dead, these go, too,
-    /// if that saves room.
+    /// become tombstones. Where an eighth of the slots have them, these go, too, if that saves room.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
     pub fn without(&self, places: &[usize], leave: bool) -> Result<Option<Change>> {
         let logged = places.partition_point(|place| *place < self.log);
-        let tombstones = self.dead + (places.len() - logged);
-        let few = tombstones * FEW < self.slots.max(1);
-        if few && places.is_empty() {
+        let packed = places.len() - logged;
+        // Where that saves nothing, it is tried again with the next eighth only.
+        let eighths = |dead: usize| dead * 8 / self.slots.max(1);
+        let before = if places.is_empty() { 0 } else { self.dead };
+        let many = eighths(self.dead + packed) > eighths(before);
+        if places.is_empty() && !many {
             return Ok(None);
         }
-        if few && leave {
+        if leave && !many {
             return Ok(Some(Change::Patch(self.bury(places.split_at(logged)))));
         }
         let mut contents = self.contents()?;
@@ -136,6 +138,16 @@ impl<const W: usize> Contents<W> {
             if !run.dead.is_empty() {
                 entries.clear();
                 run.live(&mut entries);
+                let sample = entries
+                    .get(..SAMPLE)
+                    .filter(|s| entries.len() > 4 * s.len());
+                if let Some(sample) = sample {
+                    encoder.partition(sample, UNIT);
+                    if encoder.estimate() * 8 * entries.len() > run.cost() * sample.len() {
+                        runs.push(run);
+                        continue;
+                    }
+                }
                 let fresh = encoder.encode(&entries, UNIT);
                 if fresh.iter().map(Packed::cost).sum::<usize>() <= run.cost() {
                     runs.extend(fresh);
