@@ -11,7 +11,7 @@ new_database schemas
 sql < "$ROOT/tests/schemas.sql"
 for ((number = 1; number <= SCHEMAS; number++)); do
     {
-        echo "SET timezone = 'America/New_York'; SET max_parallel_workers_per_gather = 0; SELECT setseed((($SEED * 131 + $number) % 100000) / 100000.0);"
+        echo "SET timezone = 'America/New_York'; SET max_parallel_workers_per_gather = 0; SELECT setseed((($SEED::int8 * 131 + $number) % 100000) / 100000.0);"
         # Built over no rows, or some.
         echo "CALL new_schema($((1 + number % 8)), '$AM', $((number % 3 * SIZE)));"
         for round in 1 2 3; do

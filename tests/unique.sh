@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# 16 sessions insert, delete and change rows with the same few keys, while VACUUM runs: no key twice, and no row refused for nothing.
+# 16 sessions insert, delete, merge and change rows with the same few keys, while VACUUM runs: no key twice, and no row refused for nothing.
+# Where the server allows it (btree, or PostgreSQL 18), INSERT ... ON CONFLICT, too: it never fails, and DO UPDATE always has its row.
 # Once with the keys alone in the index, once with an included column, which nearly every change changes.
 #   TURNS (1500 a session)
 # shellcheck source=../scripts/lib.sh
@@ -11,17 +12,28 @@ sql <<SQL
 CREATE TABLE u (k int8, part int2, id int8 DEFAULT (random() * 1000000));
 -- What was refused must have been there, at some time since the statement began, by another transaction's leave.
 CREATE FUNCTION try(action int, n int8) RETURNS text LANGUAGE plpgsql AS \$\$
+DECLARE changed int8;
 BEGIN
     CASE WHEN action < 5 THEN INSERT INTO u VALUES (n, n % 3);
          WHEN action < 7 THEN DELETE FROM u WHERE k = n AND part = n % 3;
          WHEN action < 8 THEN UPDATE u SET id = id + 1 WHERE k = n AND part = n % 3;
-         ELSE UPDATE u SET k = k + 3 WHERE k = n AND part = n % 3; END CASE;
+         WHEN action < 10 THEN UPDATE u SET k = k + 3 WHERE k = n AND part = n % 3;
+         WHEN action < 11 THEN MERGE INTO u USING (VALUES (n, n % 3)) s (k, part) ON u.k = s.k AND u.part = s.part
+            WHEN MATCHED THEN UPDATE SET id = id + 1 WHEN NOT MATCHED THEN INSERT VALUES (s.k, s.part);
+         WHEN action < 13 THEN INSERT INTO u VALUES (n, n % 3) ON CONFLICT DO NOTHING;
+         ELSE INSERT INTO u VALUES (n, n % 3) ON CONFLICT (k, part) DO UPDATE SET id = u.id + 1; END CASE;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF action >= 13 AND changed <> 1 THEN RAISE 'neither inserted nor changed'; END IF;
     RETURN 'done';
-EXCEPTION WHEN unique_violation THEN RETURN 'refused';
+EXCEPTION WHEN unique_violation THEN
+    IF action >= 11 THEN RAISE; END IF;
+    RETURN 'refused';
 END \$\$;
 SQL
-cat > "$WORK/unique/try.sql" <<'SQL'
-\set action random(0, 9)
+actions=10
+if [ "$AM" = btree ] || [ "$(sql -c 'SHOW server_version_num')" -ge 180000 ]; then actions=16; fi
+cat > "$WORK/unique/try.sql" <<SQL
+\set action random(0, $actions)
 \set n random(1, 150)
 \set pause random(0, 3)
 BEGIN;

@@ -216,13 +216,16 @@ impl Column {
         matches!(self.nulls, Nulls::Mark(_)) || self.key_type.is_exact()
     }
 
-    /// The short way from the only word of a key to the value's bytes.
+    /// The short way from the column's word to the value's bytes, if there is one.
     pub(super) fn direct(&self) -> Option<Direct> {
+        if matches!(self.nulls, Nulls::Mark(_)) {
+            return None;
+        }
         let (turned, kept) = self.key_type.direct()?;
         Some(Direct {
+            at: self.value_at() as u8,
             turned: turned ^ self.mask(),
             kept,
-            null: if self.nulls_first { 0 } else { u64::MAX },
         })
     }
 
@@ -272,23 +275,31 @@ impl Column {
     }
 }
 
-/// How to get the bytes of a value from a key of one word, for types where a few bit operations do.
+/// How to get the bytes of a value from its word, for types where a few bit operations do.
 #[derive(Debug, Clone, Copy)]
 pub struct Direct {
+    at: u8,
     /// Bits of the word that are complements of the value's.
     turned: u64,
     /// Bits that belong to the value.
     kept: u64,
-    /// The word that may be NULL's.
-    null: u64,
 }
 
 impl Direct {
-    /// The bytes of an entry's value; None for NULL and for the value that shares its word.
+    pub(super) const NONE: Self = Self {
+        at: 0,
+        turned: 0,
+        kept: 0,
+    };
+
+    /// The bytes of an entry's value; None for NULL, for infinities, and for values that have these words.
     #[inline(always)]
     pub fn bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 8]> {
-        let word = *entry.key.first()?;
-        (word != self.null).then_some(((word ^ self.turned) & self.kept).to_le_bytes())
+        /// NULL and infinities have the first or the last words; a NULL that a word of its own tells has 0.
+        const SPECIAL: u64 = 2;
+        let word = *entry.key.get(usize::from(self.at))?;
+        (word.wrapping_add(SPECIAL) >= 2 * SPECIAL)
+            .then_some(((word ^ self.turned) & self.kept).to_le_bytes())
     }
 }
 

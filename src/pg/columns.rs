@@ -12,7 +12,7 @@ use learned::range::Range;
 use pgrx::pg_sys;
 use smallvec::SmallVec;
 
-use super::column::{Column, Direct, FIRST_MARK, Nulls};
+use super::column::{Column, FIRST_MARK, Nulls};
 use super::key::KeyType;
 use super::{ffi, included};
 use crate::error::{type_name, unsupported};
@@ -211,14 +211,6 @@ impl Columns {
     #[inline(always)]
     pub const fn first(&self) -> &Column {
         &self.list[0]
-    }
-
-    /// The short way to the bytes of a single column's value, if there is one.
-    pub fn direct(&self) -> Option<Direct> {
-        match self.list() {
-            [column] => column.direct(),
-            _ => None,
-        }
     }
 
     /// What the meta page remembers of the columns: a byte each. The last bit says of the first column that the index is

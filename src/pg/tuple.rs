@@ -16,18 +16,52 @@ const BODY: usize = WITH_NULLS + 16 * MOST_COLUMNS;
 pub struct Tuple {
     head: pg_sys::IndexTupleData,
     body: [u8; BODY],
-    /// The short way for an index of one column.
-    direct: Option<Direct>,
+    short: Short,
+}
+
+/// The short way to the tuple of an entry without NULLs, where there is one for each column.
+struct Short {
+    /// Of each column, and where its value goes in the body.
+    columns: [(Direct, u8); MOST_COLUMNS],
+    /// Number of columns; 0 where there is no short way.
+    count: u8,
+    /// The tuple's `t_info`.
+    info: u16,
 }
 
 const HEAD: usize = size_of::<pg_sys::IndexTupleData>();
 const _: () = assert!(HEAD == 8 && std::mem::offset_of!(Tuple, body) == HEAD);
 
+impl Short {
+    const NONE: Self = Self {
+        columns: [(Direct::NONE, 0); MOST_COLUMNS],
+        count: 0,
+        info: 0,
+    };
+
+    fn new(columns: &Columns) -> Self {
+        let mut short = Self::NONE;
+        let mut end = 0usize;
+        for (to, column) in short.columns.iter_mut().zip(columns.list()) {
+            let Some(direct) = column.direct() else {
+                return Self::NONE;
+            };
+            let (length, align) = column.key_type.layout();
+            let at = end.next_multiple_of(align);
+            end = at + length;
+            *to = (direct, at as u8);
+            short.count += 1;
+        }
+        short.info = (HEAD + end.next_multiple_of(8)) as u16;
+        short
+    }
+}
+
 impl Tuple {
     /// For entries of an index with these columns.
     pub fn new(columns: &Columns) -> Self {
         Self {
-            direct: columns.direct(),
+            short: Short::new(columns),
             head: pg_sys::IndexTupleData {
                 t_tid: pg_sys::ItemPointerData::default(),
                 t_info: 0,
@@ -43,18 +77,34 @@ impl Tuple {
         columns: &Columns,
         entry: &Entry<W>,
     ) -> pg_sys::IndexTuple {
-        let direct = self.direct.and_then(|direct| direct.bytes(entry));
-        if W == 1
-            && let (Some(bytes), Some(to)) = (direct, self.body.first_chunk_mut::<8>())
-        {
-            *to = bytes;
-            self.head.t_info = (HEAD + 8) as u16;
-        } else {
+        if !self.set_shortly(entry) {
             self.set(columns, entry);
         }
         &raw mut self.head
     }
 
+    /// Makes the tuple the short way; false if that does not do.
+    #[inline(always)]
+    fn set_shortly<const W: usize>(&mut self, entry: &Entry<W>) -> bool {
+        // One word is one column.
+        let most = if W == 1 { 1 } else { MOST_COLUMNS };
+        let count = usize::from(self.short.count).min(most);
+        for (direct, at) in self.short.columns.iter().take(count) {
+            // Each value's bytes are followed by zeroes up to eight; the next value overwrites them.
+            let to = self.body.get_mut(usize::from(*at)..);
+            let (Some(bytes), Some(to)) = (
+                direct.bytes(entry),
+                to.and_then(|to| to.first_chunk_mut::<8>()),
+            ) else {
+                return false;
+            };
+            *to = bytes;
+        }
+        self.head.t_info = self.short.info;
+        count > 0
+    }
+
+    /// Makes the tuple of any entry.
     #[inline(never)]
     fn set<const W: usize>(&mut self, columns: &Columns, entry: &Entry<W>) {
         let mut values = [None; MOST_COLUMNS];

@@ -117,7 +117,23 @@ impl<const W: usize> Columns<W> {
             }
             _ => same,
         };
-        same - from
+        self.jump(from, same).unwrap_or(same) - from
+    }
+
+    /// The first entry behind `from` and before `end` from which on TIDs follow one another, but not the one before: so they
+    /// do where sessions that write at once fill heap pages of their own.
+    fn jump(&self, from: usize, end: usize) -> Option<usize> {
+        const AHEAD: usize = UNIT / 2;
+        let some = self.ordinals.get(from..)?;
+        let is_next = |pair: &[u64]| matches!(pair, [a, b] if b.wrapping_sub(*a) == 1);
+        let follow = some.get(1 + AHEAD..)?;
+        let places = some.windows(2).zip(follow).take(end - from - 1);
+        places
+            .enumerate()
+            .find(|(_, (pair, ahead))| {
+                !is_next(pair) && matches!(pair, [_, at] if ahead.wrapping_sub(*at) == AHEAD as u64)
+            })
+            .map(|(i, _)| from + 1 + i)
     }
 }
 

@@ -1,8 +1,36 @@
-//! Bytes an entry, printed: `cargo test --release -p learned sizes -- --ignored --nocapture`.
+//! Bytes an entry. Some are printed: `cargo test --release -p learned sizes -- --ignored --nocapture`.
 
 use super::*;
 use crate::key::tie_of;
+use crate::leaf::encode::Encoder;
 use std::time::Instant;
+
+/// Sessions that insert rows of the same moments at once fill a heap page each: a run begins where one does, not up to a unit before or behind.
+#[test]
+fn heap_pages_of_several_sessions() {
+    let mut rng = Mix(5);
+    for rows in [40, 100, 157, 226] {
+        let mut block = 0;
+        let mut all = Vec::new();
+        for page in 0..60 {
+            block += 2 + rng.below(9);
+            all.extend(
+                (0..rows)
+                    .map(|i| Entry::new([page / 20 * 10_000_000], heap(block * rows + i, rows))),
+            );
+        }
+        let mut encoder = Encoder::<1>::new();
+        for unit in [UNIT, 64, 512] {
+            let runs = encoder.encode(&all, unit);
+            assert!(
+                runs.len() <= 60,
+                "{} runs of pages of {rows} rows",
+                runs.len()
+            );
+            assert!(runs.iter().all(|run| run.data.is_empty()) || rows < 100);
+        }
+    }
+}
 
 fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
     let start = Instant::now();
