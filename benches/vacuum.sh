@@ -2,7 +2,7 @@
 # What VACUUM leaves of an index and what it costs, each beside btree in a table of the same content:
 #   window  append a fifth of the rows, delete the oldest fifth, VACUUM; ROUNDS rounds
 #   churn   delete a fifth of rows with random keys and insert as many with new ones, VACUUM; ROUNDS rounds
-#   dead    VACUUM of rows of which a tenth is dead; "index share" is the time beyond that with an index on no row
+#   dead    VACUUM of rows of which a tenth is dead, scattered ones and the oldest; "index share" is the time beyond that with an index on no row
 #   tpcb    pgbench's TPC-B with an index on accounts' balances, autovacuum on
 #   ROWS (5000000; dead takes twice as many)  ROUNDS (20)  PAIRS (5)  SCALE (50: pgbench's)  SECONDS_EACH (120: each of PAIRS pgbench runs)  PARTS (window churn dead tpcb)
 # shellcheck source=lib.sh
@@ -91,20 +91,22 @@ for part in $PARTS; do
         ;;
     dead)
         name="VACUUM of $((2 * ROWS)) rows, a tenth of them dead"
-        for order in sequential random; do
+        for order in 'sequential keys' 'random keys' 'sequential keys, the oldest rows'; do
             key='i * 1000 + hash(i, 1000)'
-            if [ $order = random ]; then key='hash(i, 999999999989)'; fi
+            if [ "$order" = 'random keys' ]; then key='hash(i, 999999999989)'; fi
             make_tables dead "SELECT $key, i FROM generate_series(1, $((2 * ROWS))::int8) i" none
             for ((pair = 0; pair < PAIRS; pair++)); do
                 declare -A ms=()
                 for kind in none $(turn $pair); do
-                    # A tenth of the rows that there were, so that each pair removes about as many.
-                    sql -c "DELETE FROM dead_$kind WHERE hash(v, 100) BETWEEN $((pair * 10)) AND $((pair * 10 + 9))"
+                    # A tenth of the rows that are left, or the oldest tenth of those that there were.
+                    gone="hashint8extended(v, $pair) % 10 = 0"
+                    if [[ $order = *oldest* ]]; then gone="v <= $(((pair + 1) * ROWS / 5))"; fi
+                    sql -c "DELETE FROM dead_$kind WHERE $gone"
                     ms[$kind]=$(vacuum_ms dead_$kind)
                 done
                 for kind in btree learned; do
-                    note "$name, $order keys" $kind "${ms[$kind]}" ms
-                    note "$name, $order keys: index share" $kind "greatest(${ms[$kind]} - ${ms[none]}, 0)" ms
+                    note "$name, $order" $kind "${ms[$kind]}" ms
+                    note "$name, $order: index share" $kind "greatest(${ms[$kind]} - ${ms[none]}, 0)" ms
                 done
             done
             same_rows dead
