@@ -28,7 +28,7 @@ for part in $PARTS; do
         # VACUUM finds rows visible to all only where their transactions' commits are on disk.
         sql -c "SET synchronous_commit = on" -c "CREATE TABLE devices AS SELECT d FROM generate_series(0, $((DEVICES - 1))) d" \
             -c "CREATE TABLE hours AS SELECT hash(i, $DEVICES)::int4 AS d, '2026-01-01'::timestamptz + hash(i + 7, greatest($TICKS - 360, 1)) * interval '10 s' AS t FROM generate_series(1, 1000::int8) i"
-        sql -c 'VACUUM ANALYZE' -c "SELECT omendb_check('device_learned', true), omendb_check('ts_learned', true)" > /dev/null
+        sql -c 'SET synchronous_commit = on' -c 'VACUUM ANALYZE' -c "SELECT omendb_check('device_learned', true), omendb_check('ts_learned', true)" > /dev/null
         size device "index size, (device_id, ts DESC), loaded by 4 sessions"
         size ts "index size, (ts DESC), loaded by 4 sessions"
         sql -c "CREATE INDEX built_btree ON points USING btree (device_id, ts DESC)" -c "CREATE INDEX built_learned ON points USING $AM (device_id, ts DESC)"

@@ -7,16 +7,16 @@
 
 use std::cell::Cell;
 
-use learned::meta::ModelAt;
-use learned::page::NO_BLOCK;
+use learned::meta::{Meta, ModelAt};
+use learned::page::{META, NO_BLOCK};
 use learned::tree::{Recent, has_grown};
 use learned::{Block, Tree};
 use pgrx::pg_sys;
 
 use crate::counters::{self, Counters};
-use crate::error::OrRaise;
+use crate::error::{OrRaise, corrupted};
 use crate::options;
-use crate::pg::columns::for_words;
+use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 
 const MAGIC: u32 = 0x4F6D_4C64;
@@ -227,6 +227,14 @@ pub fn forget(rel: pg_sys::Relation) {
     }
 }
 
+/// Raises an error if the index was made for other columns than the catalogs have now: its entries would be taken for others.
+pub fn check_descriptor(rel: pg_sys::Relation, columns: &Columns, meta: &Meta) {
+    if meta.descriptor != columns.descriptor() {
+        let fault = format!("block {META}: made for other types or orders of the columns");
+        corrupted(rel, &fault);
+    }
+}
+
 /// Loads the model into the cache.
 ///
 /// # Safety
@@ -235,7 +243,11 @@ pub fn forget(rel: pg_sys::Relation) {
 unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
     let rel = store.raw();
     let tree = Tree::<_, W>::new(store);
-    let place = tree.meta().or_raise(rel).model;
+    let meta = tree.meta().or_raise(rel);
+    // SAFETY: the index is open.
+    let columns = unsafe { Columns::of(rel) };
+    check_descriptor(rel, &columns, &meta);
+    let place = meta.model;
     let model = tree.load_model_at(&place, options::model_cache());
     let model = model.or_raise(rel).unwrap_or_default();
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's

@@ -28,6 +28,14 @@ pub fn allow_unique() -> bool {
     cfg!(feature = "pg18") || ALLOW_UNIQUE.get()
 }
 
+/// Whether sessions count together in memory that is had on demand.
+static SHARED_COUNTERS: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+/// Whether this session passes on what its searches met, if the server gives memory for that on demand.
+pub fn shared_counters() -> bool {
+    SHARED_COUNTERS.get()
+}
+
 /// Kilobytes.
 static MODEL_CACHE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 
@@ -55,6 +63,14 @@ pub fn register() {
         1 << 20,
         GucContext::Userset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_bool_guc(
+        c"omendb.shared_counters",
+        c"Counts searches for all sessions together.",
+        c"From PostgreSQL 17 on the first use of a learned index in a session takes a segment of dynamic shared memory for that. Where the library is in shared_preload_libraries, sessions count together in any case; else, up to PostgreSQL 16, each for itself.",
+        &SHARED_COUNTERS,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     // SAFETY: a constant string.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"omendb".as_ptr()) };

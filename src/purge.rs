@@ -17,8 +17,9 @@ use crate::storage::Relation;
 const SAMPLE: usize = 32;
 /// One in so many rows of the sample must be dead.
 const SHARE: usize = 10;
-/// No more pages of the table are asked about the leaf's rows.
+/// No more pages of the table are asked about the leaf's rows, and no more that are not in memory: an insert is not to wait for a thousand reads.
 const MOST_PAGES: usize = 2048;
+const MOST_READ: usize = 32;
 
 /// Removes the dead entries of a full leaf, if they seem to be many; returns whether they did.
 ///
@@ -40,14 +41,15 @@ pub unsafe fn make_room<const W: usize>(
     let pinned = page.unlock();
     ties.sort_unstable();
     let step = ties.len().div_ceil(SAMPLE).max(1);
-    let sample: Vec<u64> = ties.iter().copied().step_by(step).collect();
+    let mut sample: Vec<u64> = ties.iter().copied().step_by(step).collect();
+    // SAFETY: the table is open.
+    sample.truncate(unsafe { within_reach(heap, &sample) });
     // SAFETY: both are open, nothing is locked, and the leaf is pinned.
     let found = unsafe { ask(index, heap, leaf, &sample) };
     let many = found.iter().flatten().count() * SHARE >= sample.len().max(1);
     if many {
-        let pages = ties.chunk_by(|a, b| a >> 16 == b >> 16);
-        let asked = pages.take(MOST_PAGES).map(<[u64]>::len).sum();
-        ties.truncate(asked);
+        // SAFETY: as above.
+        ties.truncate(unsafe { within_reach(heap, &ties) });
         // SAFETY: as above.
         let found = unsafe { ask(index, heap, leaf, &ties) };
         // SAFETY: the index and its table are open.
@@ -59,4 +61,25 @@ pub unsafe fn make_room<const W: usize>(
     }
     pinned.release();
     many
+}
+
+/// How many of the rows, which are in order, to ask about: those on the first pages of the table, up to where too many of these are not in shared
+/// buffers. Those few are being read from now on.
+///
+/// # Safety
+/// The table is open.
+unsafe fn within_reach(heap: pg_sys::Relation, ties: &[u64]) -> usize {
+    let (mut rows, mut read) = (0, 0);
+    for page in ties.chunk_by(|a, b| a >> 16 == b >> 16).take(MOST_PAGES) {
+        let block = page.first().map_or(0, |tie| (tie >> 16) as Block);
+        // SAFETY: the table is open.
+        let found =
+            unsafe { pg_sys::PrefetchBuffer(heap, pg_sys::ForkNumber::MAIN_FORKNUM, block) };
+        read += usize::from(found.recent_buffer == pg_sys::InvalidBuffer as pg_sys::Buffer);
+        if read > MOST_READ {
+            break;
+        }
+        rows += page.len();
+    }
+    rows
 }

@@ -3,11 +3,11 @@
 use std::ffi::c_void;
 
 use learned::Tree;
-use learned::page::META;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
 use super::Opened;
+use crate::cache;
 use crate::error::{OrRaise, corrupted, name, raise};
 use crate::pg::columns::{Columns, for_words, tid_of};
 use crate::pg::ffi;
@@ -47,12 +47,7 @@ fn check<const W: usize>(opened: &Opened, columns: &Columns, heapallindexed: boo
     // SAFETY: the index is open.
     let store = unsafe { Relation::new(index, W) };
     let tree = Tree::<_, W>::new(&store);
-    if tree.meta().or_raise(index).descriptor != columns.descriptor() {
-        corrupted(
-            index,
-            &format!("block {META}: made for other types or orders of the columns"),
-        );
-    }
+    cache::check_descriptor(index, columns, &tree.meta().or_raise(index));
     tree.verify(&mut |_| ()).or_raise(index);
     if heapallindexed {
         as_owner(opened.heap, || check_rows::<W>(opened, columns));

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use pgrx::shmem::AssertPGRXSharedMemory;
 use pgrx::{PgAtomic, pg_shmem_init, pg_sys};
 
-use crate::counters;
+use crate::{counters, options};
 
 static PRELOADED: PgAtomic<AssertPGRXSharedMemory<Tally>> = {
     // SAFETY: the name is this extension's.
@@ -46,6 +46,12 @@ pub fn tally() -> Option<&'static Tally> {
 
 #[cold]
 fn look() -> Option<&'static Tally> {
+    // The memory that is had on demand is not to be what a query fails of: workers do without it, and so may sessions.
+    // SAFETY: a variable of the server.
+    let worker = unsafe { pg_sys::ParallelWorkerNumber } >= 0;
+    if !IS_PRELOADED.load(Relaxed) && (worker || !options::shared_counters()) {
+        return None;
+    }
     // Where the server raises an error for want of memory, it is not asked again.
     TALLY.set(Some(None));
     let tally = if IS_PRELOADED.load(Relaxed) {

@@ -9,6 +9,8 @@ use learned::{Error, Result};
 use pgrx::pg_sys;
 
 use crate::pg::{ffi, query};
+#[cfg(feature = "testing")]
+use crate::storage::order::{self, Waited};
 use crate::storage::{room, wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
@@ -165,7 +167,7 @@ impl Relation {
                 },
                 self.fork,
                 self.strategy,
-                pg_sys::ExtendBufferedFlags::EB_LOCK_FIRST as u32,
+                pg_sys::ExtendBufferedFlags::EB_LOCK_FIRST,
             );
             Write::new(buffer, pg_sys::BufferGetBlockNumber(buffer))
         }
@@ -213,6 +215,8 @@ impl Store for Relation {
             crate::testing::let_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
             let read = Read::new(buffer, block);
+            #[cfg(feature = "testing")]
+            let read = read.in_order();
             whereabouts::remember(self, block, buffer, &read);
             Ok(read)
         }
@@ -231,6 +235,8 @@ impl Store for Relation {
             crate::testing::let_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
             let write = Write::new(buffer, block);
+            #[cfg(feature = "testing")]
+            let write = write.in_order();
             whereabouts::remember(self, block, buffer, &write);
             Ok(write)
         }
@@ -243,7 +249,10 @@ impl Store for Relation {
             #[cfg(feature = "testing")]
             crate::testing::let_stopped(buffer, true);
             pg_sys::LockBufferForCleanup(buffer);
-            Ok(Write::new(buffer, block))
+            let write = Write::new(buffer, block);
+            #[cfg(feature = "testing")]
+            let write = write.in_order();
+            Ok(write)
         }
     }
 
@@ -275,8 +284,7 @@ impl Store for Relation {
     }
 
     fn commit(&self, changes: &mut [(&mut Write, Change)]) -> Result<()> {
-        wal::commit(self, changes);
-        Ok(())
+        wal::commit(self, changes)
     }
 
     fn blocks(&self) -> Result<Block> {
@@ -373,6 +381,8 @@ impl Held {
     /// The buffer is pinned and locked, and nobody else will release it.
     #[inline(always)]
     unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
+        #[cfg(feature = "testing")]
+        order::locked(buffer, block);
         Self {
             buffer,
             // SAFETY: a pinned buffer has a page, at an address that is not null.
@@ -385,6 +395,8 @@ impl Held {
 impl Drop for Held {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(feature = "testing")]
+        order::unlocked(self.buffer);
         // Unwinding out of an ERROR: the server forgets about locks by zeroing
         // InterruptHoldoffCount, and transaction abort releases locks and pins itself.
         if !std::thread::panicking() {
@@ -409,6 +421,8 @@ impl Read {
     /// Gives up the lock and keeps the pin, which holds off VACUUM (see [`Pinned`]).
     pub fn unlock(self) -> Pinned {
         let held = std::mem::ManuallyDrop::new(self.0);
+        #[cfg(feature = "testing")]
+        order::unlocked(held.buffer);
         // SAFETY: locked since new; the pin moves into the result.
         unsafe { ffi::LockBuffer(held.buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32) };
         Pinned(held.buffer)

@@ -2,6 +2,8 @@
 
 mod buffers;
 mod bulk;
+#[cfg(feature = "testing")]
+mod order;
 mod room;
 mod suspects;
 mod wal;

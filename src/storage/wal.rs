@@ -9,6 +9,7 @@
 
 use learned::page::{Block, PAGE_SIZE, Page, SPECIAL, head, pd};
 use learned::store::{Change, Guard, MAX_CHANGES};
+use learned::{Error, Result};
 use pgrx::pg_sys;
 
 use super::buffers::{Relation, Write};
@@ -40,16 +41,19 @@ enum What<'a> {
 }
 
 /// Applies the changes and logs them as one record.
-pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
+pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) -> Result<()> {
     // The redo routine has room for four pages and does not check.
     if changes.len() > MAX_CHANGES {
         refuse(store, "too many pages in one record");
     }
     if changes.is_empty() {
-        return;
+        return Ok(());
     }
     let mut staged = [None; MAX_CHANGES];
     for (i, (write, change)) in changes.iter_mut().enumerate() {
+        if matches!(change, Change::Patch(_)) && hole(header(write)).is_none() {
+            return Err(Error::corrupted(write.block(), "bad page header"));
+        }
         let (before, rest) = staged.split_at_mut(i);
         match stage(write, change) {
             Ok(s) if before.iter().flatten().any(|t: &Staged| t.page == s.page) => {
@@ -60,6 +64,10 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
         }
     }
     let logged = store.logged();
+    // SAFETY: may be asked at any time. In the critical section the server's own check would end the process.
+    if logged && !unsafe { ffi::XLogInsertAllowed() } {
+        refuse(store, "change during recovery");
+    }
 
     ffi::start_crit_section();
     // SAFETY: each page is pinned and exclusively locked by a guard that the caller has lent us
@@ -82,6 +90,7 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) {
         }
     }
     ffi::end_crit_section();
+    Ok(())
 }
 
 impl Relation {
@@ -190,7 +199,10 @@ impl Staged<'_> {
 }
 
 /// Checks one page's change.
-fn stage<'a>(write: &mut Write, change: &'a Change) -> Result<Staged<'a>, &'static str> {
+fn stage<'a>(
+    write: &mut Write,
+    change: &'a Change,
+) -> std::result::Result<Staged<'a>, &'static str> {
     let (what, image, zero) = match change {
         Change::Image(page) => {
             let hole = hole(header(page)).ok_or("image with a bad header")?;

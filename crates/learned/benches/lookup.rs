@@ -48,11 +48,9 @@ impl Index {
         let (mut training, mut samples) = (Training::<1>::new(), Samples::default());
         for (block, page) in (0u32..).zip(&leaves) {
             let leaf = Leaf::<1>::open(page, block).unwrap();
-            let low = leaf.low();
-            training.push(&low, block);
+            training.push(&leaf.low(), block);
             if samples.wants(block) {
-                let entries = leaf.contents().unwrap().entries();
-                samples.add(block, &low, &entries);
+                samples.add(block, &leaf).unwrap();
             }
         }
         training.samples = samples;

@@ -17,6 +17,8 @@ pub mod leaf;
 pub mod mem;
 pub mod meta;
 pub mod model;
+#[cfg(any(test, feature = "mem", feature = "testing"))]
+pub mod order;
 pub mod page;
 pub mod range;
 pub mod search;

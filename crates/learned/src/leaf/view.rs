@@ -240,6 +240,27 @@ impl<'a, const W: usize> Leaf<'a, W> {
         Ok(lo.saturating_sub(1))
     }
 
+    /// The entries in the middles of so many equal parts of the packed region, in order; fewer where it has fewer. Deleted ones
+    /// are among them.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where a run cannot be read.
+    pub fn middles(&self, parts: usize) -> Result<Vec<Entry<W>>> {
+        let step = self.slots.div_ceil(parts.max(1)).max(1);
+        let mut some = Vec::with_capacity(parts);
+        let (mut slot, mut before) = (step / 2, 0);
+        for i in 0..self.runs {
+            let run = self.run(i)?.run;
+            let after = before + run.head.slots;
+            while slot < after {
+                some.push(run.entry(slot - before));
+                slot += step;
+            }
+            before = after;
+        }
+        Ok(some)
+    }
+
     /// Slots before run `i`; only tombstones need it.
     pub(super) fn slots_before(&self, i: usize) -> usize {
         (0..i)

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{Mem, State};
 use crate::error::{Error, Result};
-use crate::page::{self, Block, Kind, META, Page, SPECIAL, head, u64_at};
+use crate::order::rank;
+use crate::page::{self, Block, Kind, Page};
 use crate::store::Guard;
 
 /// A lock that is not had after this long will never be had.
@@ -165,23 +166,6 @@ impl Mem {
         state.unlocked(block);
         drop(self.pass(state));
         self.0.wake.notify_all();
-    }
-}
-
-/// Order in which pages are locked: level, then low fence; the meta page last.
-fn rank(page: &Page, block: Block) -> Option<(u16, Vec<u64>)> {
-    if block == META {
-        return Some((u16::MAX, Vec::new()));
-    }
-    match page::kind(page) {
-        Some(Kind::Leaf | Kind::Inner) => {
-            let words = page.get(SPECIAL + 2).map_or(0, |words| usize::from(*words));
-            let low = (0..=words)
-                .map(|i| u64_at(page, head::END + 8 * i))
-                .collect();
-            Some((page::level(page).into(), low))
-        }
-        _ => None,
     }
 }
 

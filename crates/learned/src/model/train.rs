@@ -7,7 +7,9 @@ use super::fit::UNIT;
 use super::layout::{HEAD, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, head};
 use super::report::Report;
 use super::stages::{self, Piece, Step, WIDEST};
+use crate::error::Result;
 use crate::key::Entry;
+use crate::leaf::Leaf;
 use crate::page::Block;
 
 /// First tolerance tried, in [`UNIT`]s: 1/32 leaf. About half of that is the share of keys sent to a
@@ -21,7 +23,7 @@ const SAMPLED: usize = 32;
 /// Keys sampled of a leaf, at most.
 const KEYS: usize = 16;
 /// Lines are given up where more than one in so many sampled keys would be sent to another leaf.
-const ASTRAY: usize = 32;
+const ASTRAY: usize = 64;
 
 /// Keys of some leaves, taken evenly from however many there will be.
 ///
@@ -50,11 +52,14 @@ impl<const W: usize> Samples<W> {
         ordinal.is_multiple_of(self.stride)
     }
 
-    /// Adds some of a leaf's entries, which are in order. Leaves come in order, too.
-    pub fn add(&mut self, ordinal: u32, low: &Entry<W>, entries: &[Entry<W>]) {
-        let step = entries.len().div_ceil(KEYS).max(1);
-        // From the middles of equal parts: beside the fences keys stray more often than elsewhere.
-        let some = entries.iter().skip(step / 2).step_by(step);
+    /// Adds some of a leaf's keys. Leaves come in order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupted`] where a run cannot be read.
+    pub fn add(&mut self, ordinal: u32, leaf: &Leaf<'_, W>) -> Result<()> {
+        let low = leaf.low();
+        // Beside the fences keys stray more often than elsewhere.
+        let some = leaf.middles(KEYS)?.into_iter();
         // Where the leaf begins amid the entries of a key, a search for that key ends before it.
         let some = some.filter(|entry| entry.key > low.key || low.tie == 0);
         self.keys.extend(some.map(|entry| (ordinal, entry.key)));
@@ -65,11 +70,18 @@ impl<const W: usize> Samples<W> {
             let stride = self.stride;
             self.keys.retain(|(i, _)| i.is_multiple_of(stride));
         }
+        Ok(())
     }
 }
 
 /// Leaves of a part: with 12 bytes each and the stages above them they fill most of a page.
-const PART: usize = if cfg!(test) { 16 } else { 448 };
+const PART: usize = if cfg!(feature = "testing") {
+    4
+} else if cfg!(test) {
+    16
+} else {
+    448
+};
 
 /// The last stage.
 enum Last {

@@ -194,10 +194,11 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         leaf.right = right;
         leaf.flags = 0;
         let fault = || Error::corrupted(block, "a built leaf does not fit on its page");
-        self.sink.put(block, &*leaf.to_page().ok_or_else(fault)?)?;
+        let page = leaf.to_page().ok_or_else(fault)?;
+        self.sink.put(block, &page)?;
         let ordinal = self.leaves.len() as u32;
         if self.samples.wants(ordinal) {
-            self.samples.add(ordinal, &leaf.low, &leaf.entries());
+            self.samples.add(ordinal, &Leaf::open(&page, block)?)?;
         }
         self.leaves.push((leaf.low, block));
         Ok(())

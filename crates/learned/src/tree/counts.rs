@@ -3,14 +3,14 @@
 use std::cell::Cell;
 
 /// Numbers of searches by what they met. A search that the model says nothing about, or whose
-/// leaf is not near where the model says, descends from the root.
+/// leaf is not where the model says, descends from the root.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Searches whose leaf was the first one read, as predicted. In an index at rest nearly all.
     pub straight: Cell<u64>,
-    /// Searches whose leaf was found beside the one predicted.
+    /// Searches of writers whose leaf was found to the right of the one predicted.
     pub strayed: Cell<u64>,
-    /// Further leaves that searches read, beside the first one: mostly by right links.
+    /// Right links that searches followed.
     pub links: Cell<u64>,
     /// Searches that descended from the root although there was a prediction.
     pub missed: Cell<u64>,

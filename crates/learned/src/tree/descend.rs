@@ -12,9 +12,6 @@ use crate::model::{Loaded, Prediction};
 use crate::page::{self, Block, Page};
 use crate::store::{Guard, Store};
 
-/// Leaves read on the word of the model before the search descends. A third one is hardly ever the right one.
-const PROBES: u32 = 2;
-
 /// Where a search begins.
 #[derive(Debug, Clone, Copy)]
 struct Guess {
@@ -146,14 +143,16 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             None => self.guess(&target)?,
         };
         let mut hint = hint.or(guess.map(|guess| guess.block()));
+        let mut missed = None;
         retry(|| {
-            let (start, links) = match hint.take() {
-                Some(block) => (block, 1),
-                None => (self.leaf(&target)?.block(), u32::MAX),
+            let (start, links) = match (hint.take(), missed.take()) {
+                (Some(block), _) => (block, 1),
+                (None, Some(guess)) => (self.descend_instead(&guess, &target)?.block(), u32::MAX),
+                (None, None) => (self.leaf(&target)?.block(), u32::MAX),
             };
             self.store.reached("insert: leaf found");
             let Some(mut leaf) = self.lock_from(start, 0, links, &target)? else {
-                guess = None;
+                missed = guess.take();
                 return Ok(None);
             };
             if let Some(guess) = guess.take() {
@@ -176,12 +175,17 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some(guess) = self.guess(target)? else {
             return self.descend(target);
         };
-        if let Some(leaf) = self.probe(&guess, target)? {
-            return Ok(leaf);
+        match self.probe(&guess, target)? {
+            Some(leaf) => Ok(leaf),
+            None => self.descend_instead(&guess, target),
         }
+    }
+
+    /// The leaf for `target`, under a share lock, which is not where it was guessed to be.
+    fn descend_instead(&self, guess: &Guess, target: &Target<W>) -> Result<S::Read> {
         bump(&self.counts.missed, 1);
         let leaf = self.descend(target)?;
-        self.learn(&guess, &leaf, leaf.block())?;
+        self.learn(guess, &leaf, leaf.block())?;
         Ok(leaf)
     }
 
@@ -256,6 +260,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                     if self.root.get() == Some((block, at)) {
                         self.root.set(None);
                     }
+                    bump(&self.counts.links, 1);
                     (block, begins) = (right, Some(fence));
                 }
                 Step::Left | Step::Astray => return Ok(None),
@@ -318,40 +323,14 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(Some(guess))
     }
 
-    /// The leaf for `target` where it was guessed to be, or near there.
+    /// The leaf for `target`, if it is where it was guessed to be. No other one is read on the model's word, even
+    /// where that is nearly sure: so no search reads more than one page beside those of a descent.
     fn probe(&self, guess: &Guess, target: &Target<W>) -> Result<Option<S::Read>> {
-        let Some(model) = &self.model else {
-            return Ok(None);
-        };
-        let last = model.root().leaves().saturating_sub(1);
-        let mut ordinal = guess.leaf.ordinal;
-        // The bounds are those of the first leaf with a key. The entry just below such a leaf's
-        // first one lies in the leaf before it.
-        let lowest = ordinal.saturating_sub(guess.leaf.below.saturating_add(1));
-        let mut recent = guess.recent.is_some();
-        let mut next = Some(guess.block());
-        let mut begins = None;
-        for beside in 0..PROBES {
-            let Some(block) = next else { break };
-            let leaf = self.read(block)?;
-            match step(&leaf, block, 0, begins, target)? {
-                Step::Here => {
-                    self.note(guess, &leaf, block, beside.into())?;
-                    return Ok(Some(leaf));
-                }
-                // Leaves have been added at the end, and nothing tells how many.
-                Step::Right(..) if ordinal == last && begins.is_none() && !recent => break,
-                Step::Right(right, fence) => (next, begins) = (Some(right), Some(fence)),
-                // It is not where it was met: what does the model say?
-                Step::Left | Step::Astray if recent => next = Some(guess.expected),
-                Step::Left if begins.is_none() && ordinal > lowest => {
-                    ordinal -= 1;
-                    next = model.block(ordinal);
-                }
-                Step::Left | Step::Astray => break,
-            }
-            recent = false;
-            bump(&self.counts.links, 1);
+        let block = guess.block();
+        let leaf = self.read(block)?;
+        if let Step::Here = step(&leaf, block, 0, None, target)? {
+            self.note(guess, &leaf, block, 0)?;
+            return Ok(Some(leaf));
         }
         Ok(None)
     }
@@ -375,7 +354,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             return Ok(());
         };
         let ordinal = guess.leaf.ordinal;
-        let near = ordinal.saturating_sub(PROBES)..=ordinal.saturating_add(PROBES);
+        let near = ordinal.saturating_sub(1)..=ordinal.saturating_add(1);
         if near.into_iter().any(|i| model.block(i) == Some(block)) {
             return Ok(());
         }

@@ -103,7 +103,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let Some(right) = page::right(&left).filter(|_| !is_incomplete(&left)) else {
             return Ok(false);
         };
-        let right = self.write(right)?;
+        let right = self.write_beside(right, left.block())?;
         if !begins_at(&right, right.block(), level, &fence)? {
             return Ok(false);
         }
@@ -131,6 +131,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         };
         let change = Change::between(&left, joined);
         let moment = if level == 0 { 0 } else { self.store.moment() };
+        self.store.reached("merge: all locked");
         self.store.commit(&mut [
             (&mut left, change),
             (&mut right, Change::Image(page::free(W, moment))),
@@ -140,6 +141,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if level == 0 {
             self.store.merged(&left, &right);
         }
+        self.store.reached("merge: logged");
         drop((left, right));
         if self.store.has_passed(moment) {
             self.store.freed(freed);
@@ -196,7 +198,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             if fences != Some((Entry::MIN, Entry::MAX)) {
                 return Ok(freed);
             }
-            let mut root = self.write_apart(meta.root, child)?;
+            let mut root = self.write_beside(meta.root, child)?;
             let mut top = self.store.write(META)?;
             let same = Meta::open::<W>(&top)?.root == meta.root;
             if !same || only_child(&root)? != Some(child) {
@@ -213,9 +215,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
     }
 
-    /// Locks a page above `below`, which is held.
-    fn write_apart(&self, block: Block, below: Block) -> Result<S::Write> {
-        self.held.borrow_mut().push(below);
+    /// Locks a page while `held` is, which links may lead back to where they are damaged.
+    fn write_beside(&self, block: Block, held: Block) -> Result<S::Write> {
+        self.held.borrow_mut().push(held);
         let page = self.write(block);
         self.held.borrow_mut().pop();
         page

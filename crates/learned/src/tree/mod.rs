@@ -153,7 +153,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
 
     fn check_free(&self, block: Block) -> Result<()> {
         if self.held.borrow().contains(&block) {
-            let fault = "a link from above leads to a page below";
+            let fault = "a link leads back to a page on the way to it";
             return Err(Error::corrupted(block, fault));
         }
         Ok(())

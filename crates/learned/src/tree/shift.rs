@@ -48,7 +48,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if view.frame().low == *fence {
             return Ok(None);
         }
-        let mut fresh = self.store.allocate()?;
+        // VACUUM is to give room back, so it must not fail for want of it.
+        let Some(mut fresh) = self.store.allocate_spare()? else {
+            return Ok(None);
+        };
         near.right = Some(fresh.block());
         let image = |contents: &Contents<W>| -> Result<Box<Page>> {
             let fault = || Error::corrupted(block, "entries of two leaves do not fit on two pages");

@@ -132,8 +132,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             };
             let page = self.store.read(block)?;
             if crate::fences::of::<W>(&page, block, 0)?.map(|fences| fences.0) == Some(low) {
-                let entries = Leaf::<W>::open(&page, block)?.contents()?.entries();
-                training.samples.add(ordinal, &low, &entries);
+                let leaf = Leaf::open(&page, block)?;
+                training.samples.add(ordinal, &leaf)?;
             }
         }
         Ok(())

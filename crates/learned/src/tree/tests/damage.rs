@@ -296,6 +296,25 @@ fn right_links_in_a_circle_end_in_an_error() {
     assert_eq!(mem.breaches(), Vec::<String>::new());
 }
 
+/// VACUUM looks for the right neighbour of a sparse inner page to merge it.
+#[test]
+fn an_inner_page_that_is_its_own_neighbour_is_an_error() {
+    use crate::page::{head, put};
+    let set: Set<WORDS> = (0..1500).map(|i| entry(i, i)).collect();
+    let mem = build(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    // Few are left everywhere.
+    tree.vacuum(&mut |tie| tie % 16 != 0, false).unwrap();
+    let (_, parent) = leaf_and_parent(&mem, &entry(0, 0));
+    mem.damage(parent, |page| put(page, head::RIGHT, &parent.to_le_bytes()));
+    let fault = tree.vacuum(&mut |_| false, true).unwrap_err().to_string();
+    assert!(
+        fault.contains("leads back to a page on the way to it"),
+        "{fault}"
+    );
+    assert_eq!(mem.breaches(), Vec::<String>::new());
+}
+
 /// On PostgreSQL a second lock on a page that this backend has locked waits for ever.
 #[test]
 fn a_downlink_back_to_the_page_that_is_split_is_an_error() {
@@ -317,7 +336,7 @@ fn a_downlink_back_to_the_page_that_is_split_is_an_error() {
     let failed = (1..3000).find_map(|i| tree.insert(entry(7000, i), FILL).err());
     let fault = failed.unwrap().to_string();
     assert!(
-        fault.contains("from above leads to a page below"),
+        fault.contains("leads back to a page on the way to it"),
         "{fault}"
     );
     assert_eq!(mem.breaches(), Vec::<String>::new());

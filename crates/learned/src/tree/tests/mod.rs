@@ -148,8 +148,12 @@ fn build<const W: usize>(entries: &Set<W>) -> Mem {
 }
 
 fn build_filled<const W: usize>(entries: &Set<W>, fill: u8) -> Mem {
+    build_wide(entries, fill, FANOUT)
+}
+
+fn build_wide<const W: usize>(entries: &Set<W>, fill: u8, fanout: usize) -> Mem {
     let mut pages = Pages::default();
-    let mut builder = Builder::new(&mut pages, fill, *b"test key").with_inner_limit(FANOUT);
+    let mut builder = Builder::new(&mut pages, fill, *b"test key").with_inner_limit(fanout);
     for entry in entries {
         builder.push(*entry).unwrap();
     }

@@ -8,6 +8,8 @@ use crate::tree::{How, Recent, chain, has_grown};
 
 const ROWS: u64 = 200_000;
 const SEARCHES: u64 = 4000;
+/// With it the trees are as high as those of ten million rows on servers, so that a search led astray costs as much.
+const FANOUT: usize = 16;
 
 const NAMES: [&str; 16] = [
     "sequential",
@@ -95,7 +97,11 @@ fn search(mem: &Mem, tree: &Tree<'_, Mem, 1>, key: u64) -> u64 {
 
 fn built(keys: &[u64]) -> Mem {
     let entries = (0..).zip(keys).map(|(i, &key)| row(key, i));
-    build::<1>(&entries.collect())
+    build_wide::<1>(&entries.collect(), FILL, FANOUT)
+}
+
+fn tree<'a, const W: usize>(mem: &'a Mem, model: Option<&'a [u8]>) -> Tree<'a, Mem, W> {
+    super::tree(mem, model).with_inner_limit(FANOUT)
 }
 
 fn row(key: u64, i: u64) -> Entry<1> {
@@ -290,7 +296,7 @@ fn one_page_more_without_memory() {
         let mut rng = Rng::new(11);
         let keys = keys(name, ROWS / 2, &mut rng);
         let set: Set<1> = (0..).zip(&keys).map(|(i, &key)| row(key, i)).collect();
-        let mem = build_filled(&set, 10);
+        let mem = build_wide(&set, 10, FANOUT);
         let plain = tree::<1>(&mem, None);
         for retrained in [false, true] {
             if retrained {
@@ -331,7 +337,7 @@ fn bounds_hold_at_the_edges_of_parts() {
     let set: Set<2> = (0..30_000)
         .map(|i| Entry::new([(i / 30) << 50, rng.next()], tie_of(i as u32, 1)))
         .collect();
-    let mem = build_filled(&set, 10);
+    let mem = build_wide(&set, 10, FANOUT);
     let bytes = tree::<2>(&mem, None).load_model().unwrap().unwrap();
     let model = Loaded::open(&bytes).unwrap();
     assert!(model.pieces().count() > 10, "more entries, please");
@@ -351,7 +357,7 @@ fn bounds_hold_at_the_edges_of_parts() {
 fn parts_of_another_model_are_no_use() {
     let mut rng = Rng::new(12);
     let set: Set<1> = (0..100_000).map(|i| row(rng.next(), i)).collect();
-    let mem = build_filled(&set, 10);
+    let mem = build_wide(&set, 10, FANOUT);
     let plain = tree::<1>(&mem, None);
     let place = plain.meta().unwrap().model;
     let old = plain.load_model_at(&place, 0).unwrap().unwrap();
@@ -407,7 +413,7 @@ fn trainings_are_rare() {
 fn no_room_no_training() {
     let mut rng = Rng::new(10);
     let set: Set<1> = (0..150_000).map(|i| row(rng.next(), i)).collect();
-    let mem = build_filled(&set, 10);
+    let mem = build_wide(&set, 10, FANOUT);
     let tree = tree::<1>(&mem, None);
     let pages = tree.meta().unwrap().model.pages;
     assert!(pages > 1, "more entries, please");
@@ -449,9 +455,9 @@ fn appended_keys_cost_a_page_more_at_most() {
     }
 }
 
-/// However far a model is from what became of the index, two pages are read in vain at most.
+/// However far a model is from what became of the index, one page is read in vain at most.
 #[test]
-fn a_stale_model_costs_two_pages_at_most() {
+fn a_stale_model_costs_a_page_at_most() {
     let mut rng = Rng::new(17);
     let keys = keys("uniform", ROWS / 4, &mut rng);
     let mem = built(&keys);
@@ -471,5 +477,5 @@ fn a_stale_model_costs_two_pages_at_most() {
         let (with, without) = (search(&mem, &tree, key), search(&mem, &plain, key));
         most = most.max(with.saturating_sub(without));
     }
-    assert_eq!(most, 2);
+    assert_eq!(most, 1);
 }
