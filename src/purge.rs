@@ -42,6 +42,7 @@ pub unsafe fn make_room<const W: usize>(
     ties.sort_unstable();
     let step = ties.len().div_ceil(SAMPLE).max(1);
     let mut sample: Vec<u64> = ties.iter().copied().step_by(step).collect();
+    // All of the sample is; its pages are read ahead.
     // SAFETY: the table is open.
     sample.truncate(unsafe { within_reach(heap, &sample) });
     // SAFETY: both are open, nothing is locked, and the leaf is pinned.
@@ -69,12 +70,11 @@ pub unsafe fn make_room<const W: usize>(
 /// # Safety
 /// The table is open.
 unsafe fn within_reach(heap: pg_sys::Relation, ties: &[u64]) -> usize {
-    let (mut rows, mut read) = (0, 0);
+    let (main, mut rows, mut read) = (pg_sys::ForkNumber::MAIN_FORKNUM, 0, 0);
     for page in ties.chunk_by(|a, b| a >> 16 == b >> 16).take(MOST_PAGES) {
         let block = page.first().map_or(0, |tie| (tie >> 16) as Block);
         // SAFETY: the table is open.
-        let found =
-            unsafe { pg_sys::PrefetchBuffer(heap, pg_sys::ForkNumber::MAIN_FORKNUM, block) };
+        let found = unsafe { pg_sys::PrefetchBuffer(heap, main, block) };
         read += usize::from(found.recent_buffer == pg_sys::InvalidBuffer as pg_sys::Buffer);
         if read > MOST_READ {
             break;

@@ -37,6 +37,7 @@ try() {
 version=$(sed -E 's/[^0-9]*([0-9]+).*/\1/' <<<"$("$PG_CONFIG" --version)")
 if ((version >= 17)); then
     try 'on demand' '1000 of all' '1010 of all' '100 of all'
+    try 'turned off' '0 of one' '0 of one' '0 of one' omendb.shared_counters=off
 else
     try 'on its own' '0 of one' '0 of one' '0 of one'
 fi

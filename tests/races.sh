@@ -139,6 +139,7 @@ for step in "${steps[@]}"; do
 done
 
 # 3. Everything at once, on small pages; a backend that breaks the order of locks aborts.
+new_database load
 make_load_tables
 say "6 writers, VACUUM and a reader for $SECONDS_EACH s"
 start_load load 6 "$SECONDS_EACH"

@@ -51,15 +51,15 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) -> 
     }
     let mut staged = [None; MAX_CHANGES];
     for (i, (write, change)) in changes.iter_mut().enumerate() {
-        if matches!(change, Change::Patch(_)) && hole(header(write)).is_none() {
-            return Err(Error::corrupted(write.block(), "bad page header"));
-        }
         let (before, rest) = staged.split_at_mut(i);
         match stage(write, change) {
             Ok(s) if before.iter().flatten().any(|t: &Staged| t.page == s.page) => {
                 refuse(store, "one page twice in a record")
             }
             Ok(s) => rest[0] = Some(s),
+            Err(_) if matches!(change, Change::Patch(_)) && hole(header(write)).is_none() => {
+                return Err(Error::corrupted(write.block(), "bad page header"));
+            }
             Err(why) => refuse(store, &format!("block {}: {why}", write.block())),
         }
     }

@@ -48,6 +48,21 @@ fn half_empty_leaves_become_dense() {
     }
 }
 
+/// VACUUM gives room back, so it must not want any: on a full disk leaves stay sparse.
+#[test]
+fn without_room_leaves_stay_sparse() {
+    let mut rng = Rng::new(1);
+    let mut set: Set<WORDS> = (0..6000).map(|i| entry(i, i)).collect();
+    let mem = wide(&set);
+    mem.limit_spare(Some(0));
+    let blocks = mem.blocks().unwrap();
+    thin(&mem, &mut set, 40, &mut rng);
+    assert_eq!((shifts(&mem), mem.blocks().unwrap()), (0, blocks));
+    mem.limit_spare(None);
+    thin(&mem, &mut set, 5, &mut rng);
+    assert!(shifts(&mem) > 0);
+}
+
 /// Where no parents are in the way. Half the entries are replaced again and again.
 #[test]
 fn random_churn_keeps_leaves_dense() {

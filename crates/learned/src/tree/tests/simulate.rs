@@ -214,10 +214,9 @@ fn the_model_saves_the_descent() {
     for entry in &set {
         assert!(tree.contains(entry).unwrap());
     }
-    assert_eq!(
-        (tree.counts.predicted(), tree.counts.descents.get()),
-        (3000, 0)
-    );
+    assert_eq!(tree.counts.predicted(), 3000);
+    // Those beside a fence may be taken for the next leaf's.
+    assert!(tree.counts.descents.get() <= 30);
     let before = mem.reads();
     assert!(tree.contains(&entry(1500, 1500)).unwrap());
     assert!(mem.reads() - before <= 2);
