@@ -61,19 +61,20 @@ impl Suspects {
         let fork = pg_sys::ForkNumber::MAIN_FORKNUM;
         // SAFETY: a setting and counters of this process; the table is open; the map's buffer is given back below.
         unsafe {
-            let count = pg_sys::RelationGetNumberOfBlocksInFork(table, fork);
+            let count = pg_sys::RelationGetNumberOfBlocksInFork(table, fork) as usize;
+            let memory = usize::try_from(pg_sys::maintenance_work_mem).unwrap_or(0) * 1024 / 4;
             let mut suspects = Self {
-                blocks: vec![UNKNOWN; count as usize],
+                blocks: vec![UNKNOWN; count.min(memory / size_of::<u32>())],
                 offsets: Vec::new(),
             };
-            let memory = usize::try_from(pg_sys::maintenance_work_mem).unwrap_or(0) * 1024 / 4;
-            let most = memory.saturating_sub(4 * suspects.blocks.len()) / (OFFSETS / 8);
+            let most = (memory - size_of_val(suspects.blocks.as_slice())) / (OFFSETS / 8);
             let misses =
                 || pg_sys::pgBufferUsage.shared_blks_read + pg_sys::pgBufferUsage.local_blks_read;
             let before = misses();
             let mut map = pg_sys::InvalidBuffer as pg_sys::Buffer;
             let mut looks = 0;
             for (block, known) in (0..).zip(&mut suspects.blocks) {
+                store.interrupt();
                 let status = pg_sys::visibilitymap_get_status(table, block, &raw mut map);
                 if u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0 {
                     *known = 0;
@@ -85,7 +86,6 @@ impl Suspects {
                     break;
                 }
                 looks += 1;
-                store.interrupt();
                 *known = match dead_offsets(&store, block) {
                     Some([0, 0, 0, 0, 0]) => 0,
                     Some(offsets) => {

@@ -44,23 +44,20 @@ impl<const W: usize> Leaf<'_, W> {
         Ok(())
     }
 
-    /// What takes the entries at these places (ascending) of those that [`Leaf::ties`] gives off the page; None if nothing changes. With `leave` few entries
-    /// become tombstones. Where an eighth of the slots have them, these go, too, if that saves room.
+    /// What takes the entries at these places (ascending) of those that [`Leaf::ties`] gives off the page; None if nothing changes. With `leave` they
+    /// become tombstones as long as less than an eighth of the slots have them. Else all tombstones go, where that saves room.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read.
+    /// [`crate::Error::Corrupted`] where a run cannot be read, or there are no such places.
     pub fn without(&self, places: &[usize], leave: bool) -> Result<Option<Change>> {
         let logged = places.partition_point(|place| *place < self.log);
-        let packed = places.len() - logged;
-        // Where that saves nothing, it is tried again with the next eighth only.
-        let eighths = |dead: usize| dead * 8 / self.slots.max(1);
-        let before = if places.is_empty() { 0 } else { self.dead };
-        let many = eighths(self.dead + packed) > eighths(before);
+        let dead = self.dead + places.len() - logged;
+        let many = dead > 0 && dead * 8 >= self.slots;
         if places.is_empty() && !many {
             return Ok(None);
         }
         if leave && !many {
-            return Ok(Some(Change::Patch(self.bury(places.split_at(logged)))));
+            return Ok(Some(Change::Patch(self.bury(places.split_at(logged))?)));
         }
         let mut contents = self.contents()?;
         let before = contents.bytes();
@@ -74,7 +71,7 @@ impl<const W: usize> Leaf<'_, W> {
     }
 
     /// Removes entries of the log, and puts tombstones on some of the slots that have none.
-    fn bury(&self, (logged, packed): (&[usize], &[usize])) -> Patch {
+    fn bury(&self, (logged, packed): (&[usize], &[usize])) -> Result<Patch> {
         let mut patch = Patch::new();
         if !logged.is_empty() {
             let mut log = Vec::new();
@@ -92,9 +89,8 @@ impl<const W: usize> Leaf<'_, W> {
         let mut slots = (0..self.slots).filter(|&slot| !bits::test(self.bitmap(), slot));
         let (mut passed, mut changed) = (self.log, None);
         for &place in packed {
-            let Some(slot) = slots.nth(place.saturating_sub(passed)) else {
-                break;
-            };
+            let slot = slots.nth(place.saturating_sub(passed));
+            let slot = slot.ok_or_else(|| self.fault("has fewer entries than were counted"))?;
             passed = place + 1;
             bits::assign(&mut bitmap, slot, true);
             let first = changed.map_or(slot / 8, |(first, _)| first);
@@ -107,7 +103,7 @@ impl<const W: usize> Leaf<'_, W> {
             patch.put(pd::LOWER, &((at + bitmap.len()) as u16).to_le_bytes());
             patch.put(at + first, bitmap.get(first..=last).unwrap_or_default());
         }
-        patch
+        Ok(patch)
     }
 }
 

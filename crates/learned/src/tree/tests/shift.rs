@@ -278,3 +278,34 @@ fn only_a_downlink_that_is_there_is_changed() {
         assert!(change.is_err(), "{old:?} {new:?}");
     }
 }
+
+/// Scans have left tombstones nearly everywhere; VACUUM finds a few more.
+#[test]
+fn tombstones_of_scans_do_not_keep_leaves() {
+    let mut set: Set<WORDS> = (0..40_000)
+        .map(|i| entry(i * 7919 % 40_009 * 1000, i))
+        .collect();
+    let mem = wide(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    let before = check(&mem, &set).leaves;
+    let mut low = Entry::MIN;
+    while low < Entry::MAX {
+        let block = tree.find(&low).unwrap().block();
+        let (from, until, _) = place(&mem, block);
+        let dead: Vec<_> = set
+            .range(from..until)
+            .filter(|e| e.tie % 16 > 0)
+            .copied()
+            .collect();
+        tree.delete(block, &dead).unwrap();
+        low = until;
+    }
+    set.retain(|e| e.tie % 16 == 0);
+    assert_eq!(check(&mem, &set).leaves, before);
+    let done = vacuum(&mem, &mut set, |e| e.tie % 64 == 0);
+    assert!(
+        done.leaves * 3 < before,
+        "{before} leaves became {}",
+        done.leaves
+    );
+}
