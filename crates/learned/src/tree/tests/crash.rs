@@ -155,7 +155,8 @@ pub(super) fn go_on<const W: usize>(mem: &Mem, mut found: Set<W>, pattern: Patte
     }
     check(mem, &found);
     found.retain(|entry| entry.tie % 7 != 0);
-    tree.vacuum(&mut |tie: u64| tie % 7 == 0, true).unwrap();
+    tree.vacuum(&mut |tie: u64| tie.is_multiple_of(7), true)
+        .unwrap();
     tree.retrain(1).unwrap();
     tree.sweep(&mut |_| ()).unwrap();
     let report = check(mem, &found);

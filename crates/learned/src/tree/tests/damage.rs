@@ -20,7 +20,10 @@ fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
             mem.fail_after(None);
         }
         match rng.below(150) {
-            0 => drop(tree.vacuum(&mut |tie: u64| tie % 5 == 0, true).unwrap()),
+            0 => drop(
+                tree.vacuum(&mut |tie: u64| tie.is_multiple_of(5), true)
+                    .unwrap(),
+            ),
             1 => tree.retrain(0).unwrap(),
             2 => {
                 let allocate = || mem.allocate().map(Some);
@@ -106,7 +109,10 @@ fn use_it<const W: usize>(
         }
         note(tree.insert(wanted, FILL).is_err());
     }
-    note(tree.vacuum(&mut |tie: u64| tie % 3 == 0, true).is_err());
+    note(
+        tree.vacuum(&mut |tie: u64| tie.is_multiple_of(3), true)
+            .is_err(),
+    );
     note(tree.retrain(0).is_err());
     note(tree.load_model().is_err());
     note(tree.sweep(&mut |_| ()).is_err());
