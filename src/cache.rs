@@ -24,8 +24,11 @@ const MAGIC: u32 = 0x4F6D_4C64;
 /// whether there is one; after twice as many each time that there is none, up to the most.
 const PATIENCE: u64 = 32;
 const MOST_PATIENCE: u64 = 4096;
+/// So many leaves in a row may be asked about in vain before the next ones are split unasked: among leaves that inserts have cleared of their dead
+/// entries, and filled again, others still have theirs.
+const FEW_FRUITLESS: u8 = 8;
 /// A leaf is asked about before every 2^5th split at least.
-const MOST_FRUITLESS: u8 = 5;
+const MOST_FRUITLESS: u8 = FEW_FRUITLESS + 5;
 
 /// The chunk, whose begin does not depend on the number of words; the model's bytes follow.
 #[repr(C)]
@@ -152,7 +155,8 @@ pub fn purged(rel: pg_sys::Relation, many: bool) {
             false => header.fruitless.get().min(MOST_FRUITLESS - 1) + 1,
         };
         header.fruitless.set(fruitless);
-        header.splits_left.set((1 << fruitless) - 1);
+        let unasked = fruitless.saturating_sub(FEW_FRUITLESS);
+        header.splits_left.set((1 << unasked) - 1);
     }
 }
 

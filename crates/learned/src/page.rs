@@ -71,6 +71,8 @@ pub mod head {
 
 /// Flag: the page was split and its right sibling has no downlink yet.
 pub const INCOMPLETE_SPLIT: u16 = 1;
+/// Flag: scans or inserts have removed entries from the leaf since VACUUM passed it.
+pub const THINNED: u16 = 2;
 
 /// What a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use super::contents::Contents;
 use super::view::Leaf;
 use crate::error::Result;
 use crate::key::Entry;
-use crate::page::Page;
+use crate::page::{Page, THINNED};
 
 impl<const W: usize> Leaf<'_, W> {
     /// The page without those of `entries` (ascending) that it has. Packed entries get tombstones and all else stays in place, so
-    /// that the change is a small one. None: it has none of them.
+    /// that the change is a small one, and the page is marked as thinned. None: it has none of them.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
@@ -18,6 +18,7 @@ impl<const W: usize> Leaf<'_, W> {
         if !contents.delete(entries) {
             return Ok(None);
         }
+        contents.flags |= THINNED;
         let fault = || self.fault("does not fit after deletions");
         contents.to_page().map(Some).ok_or_else(fault)
     }

@@ -9,7 +9,7 @@ use super::encode::{Encoder, Packed};
 use super::view::Leaf;
 use super::{Layout, UNIT};
 use crate::error::Result;
-use crate::page::{SPECIAL, pd};
+use crate::page::{SPECIAL, head, pd};
 use crate::store::{Change, Patch};
 
 /// So many entries show whether it is worth while to encode a run afresh that is much longer: what lies on a line, with gaps now, may need more bits than before.
@@ -45,34 +45,40 @@ impl<const W: usize> Leaf<'_, W> {
     }
 
     /// What takes the entries at these places (ascending) of those that [`Leaf::ties`] gives off the page; None if nothing changes. With `leave` they
-    /// become tombstones as long as less than an eighth of the slots have them. Else all tombstones go, where that saves room.
+    /// become tombstones as long as less than an eighth of the slots have them. Else all tombstones go, where that saves room. The page gets these `flags`.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read, or there are no such places.
-    pub fn without(&self, places: &[usize], leave: bool) -> Result<Option<Change>> {
+    pub fn without(&self, places: &[usize], leave: bool, flags: u16) -> Result<Option<Change>> {
         let logged = places.partition_point(|place| *place < self.log);
         let dead = self.dead + places.len() - logged;
         let many = dead > 0 && dead * 8 >= self.slots;
+        let mut patch = Patch::new();
+        if flags != self.flags() {
+            patch.put(head::FLAGS, &flags.to_le_bytes());
+        }
+        let flagged = (!patch.is_empty()).then(|| Change::Patch(patch.clone()));
         if places.is_empty() && !many {
-            return Ok(None);
+            return Ok(flagged);
         }
         if leave && !many {
-            return Ok(Some(Change::Patch(self.bury(places.split_at(logged))?)));
+            self.bury(places.split_at(logged), &mut patch)?;
+            return Ok(Some(Change::Patch(patch)));
         }
         let mut contents = self.contents()?;
         let before = contents.bytes();
         contents.remove(places);
         if places.is_empty() && contents.bytes() >= before {
-            return Ok(None);
+            return Ok(flagged);
         }
+        contents.flags = flags;
         let fault = || self.fault("does not fit after removals");
         let page = contents.to_page().ok_or_else(fault)?;
         Ok(Some(Change::between(self.page, page)))
     }
 
     /// Removes entries of the log, and puts tombstones on some of the slots that have none.
-    fn bury(&self, (logged, packed): (&[usize], &[usize])) -> Result<Patch> {
-        let mut patch = Patch::new();
+    fn bury(&self, (logged, packed): (&[usize], &[usize]), patch: &mut Patch) -> Result<()> {
         if !logged.is_empty() {
             let mut log = Vec::new();
             for i in (0..self.log).filter(|i| logged.binary_search(i).is_err()) {
@@ -103,7 +109,7 @@ impl<const W: usize> Leaf<'_, W> {
             patch.put(pd::LOWER, &((at + bitmap.len()) as u16).to_le_bytes());
             patch.put(at + first, bitmap.get(first..=last).unwrap_or_default());
         }
-        Ok(patch)
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Passed<const W: usize> {
     pub block: Block,
     pub low: Entry<W>,
     pub fill: Fill<W>,
-    /// Entries were removed from it.
+    /// Entries were removed from it, by this VACUUM or since the one before.
     pub thinned: bool,
 }
 

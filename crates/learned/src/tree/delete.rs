@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::Leaf;
-use crate::page::Block;
+use crate::page::{Block, THINNED};
 use crate::store::{Change, Guard, Store};
 
 /// Who knows which rows are dead.
@@ -83,20 +83,28 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.remove(&mut leaf, dead, &mut Asked::default(), false)
     }
 
-    /// Removes the entries of a leaf whose tie is `dead`, asking once for each; gives their number. Where they are few, they may be `left` as tombstones.
+    /// Removes the entries of a leaf whose tie is `dead`, asking once for each; gives their number. A `vacuum` may leave few as tombstones, and takes
+    /// the mark off that others have thinned the leaf; these set it.
     pub(super) fn remove(
         &self,
         leaf: &mut S::Write,
         dead: &mut dyn Dead,
         asked: &mut Asked,
-        leave: bool,
+        vacuum: bool,
     ) -> Result<usize> {
         let view = Leaf::<W>::open(leaf, leaf.block())?;
         asked.ties.clear();
         asked.dead.clear();
         view.ties(&mut asked.ties)?;
         dead.find(&asked.ties, &mut asked.dead);
-        if let Some(change) = view.without(&asked.dead, leave)? {
+        let flags = match (vacuum, asked.dead.is_empty()) {
+            (true, _) => view.flags() & !THINNED,
+            (false, true) => view.flags(),
+            (false, false) => view.flags() | THINNED,
+        };
+        // Nothing is appended in place behind tombstones, so the rightmost leaf had better have none.
+        let leave = vacuum && view.high() < Entry::MAX;
+        if let Some(change) = view.without(&asked.dead, leave, flags)? {
             self.store.commit(&mut [(leaf, change)])?;
         }
         Ok(asked.dead.len())

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::Leaf;
-use crate::page::Block;
+use crate::page::{Block, THINNED};
 use crate::store::{Guard, Store};
 
 /// What a vacuum met.
@@ -40,9 +40,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let fence = view.low();
             (low, hint) = (view.high(), view.right());
             done.leaves += 1;
-            // Nothing is appended in place behind tombstones, so the rightmost leaf had better have none.
-            let leave = low < Entry::MAX;
-            let removed = self.remove(&mut leaf, dead, &mut asked, leave)?;
+            let thinned = view.flags() & THINNED != 0;
+            let removed = self.remove(&mut leaf, dead, &mut asked, true)?;
             let view = Leaf::<W>::open(&leaf, block)?;
             done.removed += removed as u64;
             done.live += view.live() as u64;
@@ -50,7 +49,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 block,
                 low: fence,
                 fill: view.fill(),
-                thinned: removed > 0,
+                thinned: thinned || removed > 0,
             };
             drop(leaf);
             self.store.reached("vacuum: between leaves");

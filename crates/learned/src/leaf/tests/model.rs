@@ -42,7 +42,7 @@ pub fn remove<const W: usize>(
     let (mut ties, mut places) = (Vec::new(), Vec::new());
     leaf.ties(&mut ties).unwrap();
     Dead::find(&mut dead, &ties, &mut places);
-    match leaf.without(&places, true).unwrap() {
+    match leaf.without(&places, true, leaf.flags()).unwrap() {
         Some(Change::Image(new)) => *page = new,
         Some(Change::Patch(patch)) => {
             patch.apply(page);

@@ -256,7 +256,7 @@ fn merging() {
             view.ties(&mut ties).unwrap();
             assert_eq!(ties.len(), all.len() + logged);
             let places: Vec<usize> = (0..ties.len()).step_by(10).collect();
-            black_box(view.without(&places, true).unwrap());
+            black_box(view.without(&places, true, 0).unwrap());
         });
         let mut c = open::<1>(&page).contents().unwrap();
         c.insert(e);

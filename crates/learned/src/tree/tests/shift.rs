@@ -309,3 +309,38 @@ fn tombstones_of_scans_do_not_keep_leaves() {
         done.leaves
     );
 }
+
+/// Inserts take the entries of dead rows off a leaf that they would have to split, and scans off any; then these are not VACUUM's to remove any
+/// more. The leaves become dense all the same, once.
+#[test]
+fn leaves_thinned_by_others_become_dense() {
+    for by_scans in [false, true] {
+        let mut set: Set<WORDS> = (0..6000).map(|i| entry(i, i)).collect();
+        let mem = wide(&set);
+        let tree = tree::<WORDS>(&mem, None);
+        let before = check(&mem, &set).leaves;
+        let mut low = Entry::MIN;
+        while low < Entry::MAX {
+            let block = tree.find(&low).unwrap().block();
+            let (from, until, _) = place(&mem, block);
+            if by_scans {
+                let dead = set.range(from..until).filter(|e| e.tie % 16 < 6);
+                let dead: Vec<_> = dead.copied().collect();
+                tree.delete(block, &dead).unwrap();
+            } else {
+                tree.purge(block, &mut |tie: u64| tie % 16 < 6).unwrap();
+            }
+            low = until;
+        }
+        set.retain(|e| e.tie % 16 >= 6);
+        let after = vacuum(&mem, &mut set, |_| false).leaves;
+        assert!(
+            shifts(&mem) > 10 && after * 10 < before * 8,
+            "{before} leaves became {after}"
+        );
+        // Who only looks changes nothing.
+        let records = mem.log_len();
+        tree.vacuum(&mut |_: u64| false, true).unwrap();
+        assert_eq!(mem.log_len(), records);
+    }
+}
