@@ -14,7 +14,6 @@ use learned::store::{Guard, Store};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::cache;
 use crate::error::OrRaise;
 use crate::kill::Dead;
 use crate::parallel::Common;
@@ -23,6 +22,7 @@ use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
 use crate::storage::{Pinned, Relation};
+use crate::{batch, cache};
 
 /// What `scan->opaque` points to: a scan of keys of so many words. It has a memory context of its own, with
 /// whose deletion (by `amendscan`, or when a query fails) it is dropped.
@@ -352,6 +352,8 @@ pub unsafe extern "C-unwind" fn amrescan(
     _orderbys: pg_sys::ScanKey,
     _norderbys: i32,
 ) {
+    // Rows of this statement are to be found by functions that it calls.
+    batch::settle();
     // SAFETY: the scan has room for `numberOfKeys` keys, which is what `nkeys` says, too, and its
     // snapshot and index live as long as itself. keyData is null where there are no keys.
     unsafe {
