@@ -99,13 +99,8 @@ pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<
             return Put::AtOnce;
         };
         // SAFETY: the index is open; the number may be asked for at any time.
-        let (oid, excludes, subxact) = unsafe {
-            let form = &*(*index).rd_index;
-            let subxact = ffi::GetCurrentSubTransactionId();
-            ((*index).rd_id, form.indisexclusion, subxact)
-        };
-        // Sessions look at each other's uncommitted rows to exclude them.
-        if excludes || subxact != frame.subxact {
+        let (oid, subxact) = unsafe { ((*index).rd_id, ffi::GetCurrentSubTransactionId()) };
+        if subxact != frame.subxact {
             return Put::AtOnce;
         }
         let Some(waiting) = frame.waiting.iter_mut().find(|of| of.index == oid) else {
