@@ -52,7 +52,7 @@ pub enum Put<const W: usize> {
     /// It waits.
     Waits,
     /// These, and it is one of them, are to be added now.
-    Full(Box<Vec<Entry<W>>>),
+    Full(Vec<Entry<W>>),
 }
 
 /// Whether no statement runs whose entries may wait.
@@ -122,7 +122,7 @@ pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<
         let mut entries = entries.unwrap_or_default();
         entries.push(entry);
         if entries.len() >= options::insert_batch() {
-            return Put::Full(entries);
+            return Put::Full(*entries);
         }
         waiting.entries = Some(entries);
         Put::Waits
@@ -132,13 +132,13 @@ pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<
 /// Adds all entries that wait. No page is locked.
 #[inline]
 pub fn settle() {
-    while let Some((index, entries)) = FRAMES.with_borrow_mut(next) {
+    while let Some((index, entries)) = FRAMES.with_borrow_mut(|frames| next(frames)) {
         add(index, entries);
     }
 }
 
 /// Entries that wait, which do no more.
-fn next(frames: &mut Vec<Frame>) -> Option<(Oid, Box<dyn Any>)> {
+fn next(frames: &mut [Frame]) -> Option<(Oid, Box<dyn Any>)> {
     let waiting = &mut frames.last_mut()?.waiting;
     let of = waiting.iter_mut().find(|of| of.entries.is_some())?;
     Some((of.index, of.entries.take()?))
