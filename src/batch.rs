@@ -11,8 +11,11 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use learned::Entry;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Oid, SubTransactionId};
+use pgrx::prelude::*;
 
+use crate::error::{internal, raise_report};
 use crate::insert;
 use crate::options;
 use crate::pg::columns::{Columns, for_words};
@@ -38,12 +41,17 @@ struct Frame {
     /// Whether entries may wait.
     may_wait: bool,
     waiting: Vec<Waiting>,
+    /// Entries were to be added, and may not have been: the statement has to fail.
+    lost: bool,
 }
 
 thread_local! {
     /// The innermost last. Entries wait in that one only. No function of the server that may raise an error is called while this is borrowed.
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
+
+/// An error that cannot be: the columns of an index do not change.
+pub const OTHER_KIND: &str = "entries of another kind wait";
 
 /// What becomes of an entry.
 pub enum Put<const W: usize> {
@@ -53,6 +61,8 @@ pub enum Put<const W: usize> {
     Waits,
     /// These, and it is one of them, are to be added now.
     Full(Vec<Entry<W>>),
+    /// Those that wait are of another kind.
+    Never,
 }
 
 /// Whether no statement runs whose entries may wait.
@@ -71,6 +81,7 @@ pub fn enter(may_wait: bool) -> usize {
             subxact,
             may_wait,
             waiting: Vec::new(),
+            lost: false,
         });
         frames.len() - 1
     })
@@ -82,14 +93,61 @@ pub fn leave(before: usize) {
     FRAMES.with_borrow_mut(|frames| frames.truncate(before));
 }
 
+/// The transaction is about to be committed, when no statement runs any more.
+pub fn close() {
+    let left = |frame: &Frame| frame.lost || frame.waiting.iter().any(|of| of.entries.is_some());
+    if FRAMES.with_borrow(|frames| frames.iter().any(left)) {
+        fail("a statement has ended unnoticed");
+    }
+}
+
 /// The transaction is over. Entries that wait, after an error, are of rows that nobody will see.
 pub fn forget() {
-    FRAMES.with_borrow_mut(Vec::clear);
+    // A process that exits may have no such variables any more.
+    let _ = FRAMES.try_with(|frames| frames.borrow_mut().clear());
 }
 
 /// A subtransaction is aborted, and with it the statements that began in it, or in others within, whose numbers are higher.
 pub fn forget_since(subxact: SubTransactionId) {
-    FRAMES.with_borrow_mut(|frames| frames.retain(|frame| frame.subxact < subxact));
+    let _ = FRAMES.try_with(|frames| {
+        frames.borrow_mut().retain(|frame| frame.subxact < subxact);
+    });
+}
+
+/// An index is built: from all rows of its table, so none of its entries has to wait.
+pub fn built(index: Oid) {
+    // SAFETY: may be asked at any time.
+    let subxact = unsafe { ffi::GetCurrentSubTransactionId() };
+    let elsewhere = FRAMES.with_borrow_mut(|frames| {
+        let mut elsewhere = false;
+        for frame in frames {
+            let of_index = frame.waiting.iter_mut().filter(|of| of.index == index);
+            for of in of_index {
+                elsewhere |= of.entries.take().is_some() && frame.subxact != subxact;
+            }
+        }
+        elsewhere
+    });
+    // What is built is lost if the subtransaction is aborted.
+    if elsewhere {
+        fail("their index is built anew in a subtransaction");
+    }
+}
+
+/// Raises the error of a statement whose entries could not be added.
+#[cold]
+fn fail(why: &str) -> ! {
+    let message = "could not add entries of a statement's rows to an index";
+    let report = ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_TRANSACTION_ROLLBACK,
+        message,
+        "omendb",
+    );
+    raise_report(
+        report
+            .set_detail(why)
+            .set_hint("The transaction may succeed if it is tried again."),
+    )
 }
 
 /// Puts an entry of an open index off, if it may wait.
@@ -117,9 +175,11 @@ pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<
             waiting.at_once += 1;
             return Put::AtOnce;
         }
-        let entries = waiting.entries.take();
-        let entries = entries.and_then(|entries| entries.downcast::<Vec<Entry<W>>>().ok());
-        let mut entries = entries.unwrap_or_default();
+        let mut entries = match waiting.entries.take().map(|of| of.downcast()) {
+            None => Box::<Vec<Entry<W>>>::default(),
+            Some(Ok(entries)) => entries,
+            Some(Err(_)) => return Put::Never,
+        };
         entries.push(entry);
         if entries.len() >= options::insert_batch() {
             return Put::Full(*entries);
@@ -133,15 +193,25 @@ pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<
 #[inline]
 pub fn settle() {
     while let Some((index, entries)) = FRAMES.with_borrow_mut(|frames| next(frames)) {
+        let Some(entries) = entries else {
+            fail("an error within the statement was caught");
+        };
         add(index, entries);
+        FRAMES.with_borrow_mut(|frames| frames.last_mut().map(|frame| frame.lost = false));
     }
 }
 
-/// Entries that wait, which do no more.
-fn next(frames: &mut [Frame]) -> Option<(Oid, Box<dyn Any>)> {
-    let waiting = &mut frames.last_mut()?.waiting;
-    let of = waiting.iter_mut().find(|of| of.entries.is_some())?;
-    Some((of.index, of.entries.take()?))
+/// Entries that wait, which do no more, and are lost until they are known to have been added; None in their stead where that was so before. An error may be caught,
+/// within the statement, by a subtransaction that the statement survives. What of them was added then is not known.
+fn next(frames: &mut [Frame]) -> Option<(Oid, Option<Box<dyn Any>>)> {
+    let frame = frames.last_mut()?;
+    if frame.lost {
+        return Some((Oid::INVALID, None));
+    }
+    let mut waiting = frame.waiting.iter_mut();
+    let of = waiting.find(|of| of.entries.is_some())?;
+    frame.lost = true;
+    Some((of.index, of.entries.take()))
 }
 
 /// Adds entries to their index.
@@ -166,8 +236,9 @@ unsafe fn add_all<const W: usize>(
     heap: pg_sys::Relation,
     entries: &mut dyn Any,
 ) {
-    if let Some(entries) = entries.downcast_mut::<Vec<Entry<W>>>() {
+    match entries.downcast_mut::<Vec<Entry<W>>>() {
         // SAFETY: the caller's contract.
-        unsafe { insert::insert_all(index, heap, entries) };
+        Some(entries) => unsafe { insert::insert_all(index, heap, entries) },
+        None => internal(index, OTHER_KIND),
     }
 }

@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::batch::{self, Put};
-use crate::error::OrRaise;
+use crate::error::{OrRaise, internal};
 use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 use crate::unique::{self, Key, Row};
@@ -121,6 +121,7 @@ unsafe fn insert_or_wait<const W: usize>(
             }
             Put::Waits => {}
             Put::Full(mut entries) => insert_all(index, heap, &mut entries),
+            Put::Never => internal(index, batch::OTHER_KIND),
         }
     }
     Key::Unchecked

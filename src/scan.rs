@@ -352,8 +352,6 @@ pub unsafe extern "C-unwind" fn amrescan(
     _orderbys: pg_sys::ScanKey,
     _norderbys: i32,
 ) {
-    // Rows of this statement are to be found by functions that it calls.
-    batch::settle();
     // SAFETY: the scan has room for `numberOfKeys` keys, which is what `nkeys` says, too, and its
     // snapshot and index live as long as itself. keyData is null where there are no keys.
     unsafe {
@@ -410,6 +408,8 @@ fn next_of_several(
 #[inline(never)]
 #[pg_guard]
 unsafe extern "C-unwind" fn next(scan: pg_sys::IndexScanDesc, backward: bool) -> bool {
+    // Rows of this statement are to be found by what it calls.
+    batch::settle();
     // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
     let (scan, state) = unsafe { (&mut *scan, &mut *(*scan).opaque.cast::<State>()) };
     with_scan!(state, of => of.next(scan, backward))
@@ -424,6 +424,7 @@ pub unsafe extern "C-unwind" fn amgetbitmap(
     scan: pg_sys::IndexScanDesc,
     bitmap: *mut pg_sys::TIDBitmap,
 ) -> i64 {
+    batch::settle();
     // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
     let (scan, state) = unsafe {
         let scan = &*scan;
