@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use learned::store::Store;
-use learned::tree::{Swept, Vacuumed};
+use learned::tree::{Dead, Swept, Vacuumed};
 use learned::{Tree, page::META};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
@@ -12,7 +12,7 @@ use pgrx::prelude::*;
 use crate::error::OrRaise;
 use crate::pg::columns::{Columns, for_words, item_pointer};
 use crate::pg::ffi::now_micros;
-use crate::storage::Relation;
+use crate::storage::{Relation, Suspects};
 
 /// The access method's `ambulkdelete`. Validation of a concurrently built index comes here, too:
 /// its callback collects the heap TIDs and removes nothing.
@@ -32,14 +32,12 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         let words = Columns::of(index).words();
         (index, Relation::vacuum(index, words, (*info).strategy))
     };
-    let mut dead = |tie: u64| match callback {
-        Some(callback) => {
-            let mut tid = item_pointer(tie);
-            // SAFETY: a server function with its own state. An ERROR in it comes back as a panic
-            // that unwinds through the core, which holds nothing but guards.
-            unsafe { pg_guard_ffi_boundary(|| callback(&raw mut tid, state)) }
-        }
-        None => false,
+    let mut dead = Reaped {
+        callback,
+        state,
+        // SAFETY: the index is open, its table locked by whoever calls, and nothing else is locked.
+        suspects: unsafe { Suspects::of(index, (*info).strategy) },
+        asked: Vec::new(),
     };
     // SAFETY: the index is open. One that is not valid is being validated (or of no use).
     let merge = unsafe { (*(*index).rd_index).indisvalid };
@@ -58,9 +56,54 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     }
 }
 
+/// The rows that the server's callback calls dead.
+struct Reaped {
+    callback: pg_sys::IndexBulkDeleteCallback,
+    state: *mut c_void,
+    suspects: Option<Suspects>,
+    /// For each tie that is asked about: block and offset of the row, and below them the tie's place.
+    asked: Vec<u64>,
+}
+
+impl Dead for Reaped {
+    fn find(&mut self, ties: &[u64], places: &mut Vec<usize>) {
+        let Some(callback) = self.callback else {
+            return;
+        };
+        let suspects = self.suspects.as_ref();
+        let is_suspect = |tie: u64| suspects.is_none_or(|suspects| suspects.contains(tie));
+        let numbered = (0..).zip(ties).filter(|(_, tie)| is_suspect(**tie));
+        self.asked.clear();
+        self.asked
+            .extend(numbered.map(|(place, tie): (u64, _)| tie << 16 | place));
+        // In the table's order the callback's searches resemble each other.
+        if suspects.is_some() && !self.asked.is_sorted() {
+            self.asked.sort_unstable();
+        }
+        let (asked, state) = (self.asked.as_mut_slice(), self.state);
+        // SAFETY: a server function with its own state. An ERROR in it passes over this closure, which has nothing to drop, and comes back as
+        // a panic that unwinds through the core, which holds nothing but guards.
+        unsafe {
+            pg_guard_ffi_boundary(|| {
+                for row in asked {
+                    let mut tid = item_pointer(*row >> 16);
+                    *row = if callback(&raw mut tid, state) {
+                        *row & 0xFFFF
+                    } else {
+                        u64::MAX
+                    };
+                }
+            });
+        }
+        let found = self.asked.iter().filter(|row| **row != u64::MAX);
+        places.extend(found.map(|row| *row as usize));
+        places.sort_unstable();
+    }
+}
+
 fn remove<const W: usize>(
     store: &Relation,
-    dead: &mut dyn FnMut(u64) -> bool,
+    dead: &mut dyn Dead,
     merge: bool,
 ) -> learned::Result<Vacuumed> {
     Tree::<_, W>::new(store).vacuum(dead, merge)

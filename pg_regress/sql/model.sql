@@ -152,7 +152,7 @@ CALL mo_some(14);
 CALL mo_some(15);
 \c -
 SELECT mo_trained('mo_window_k') = :'model' AS same_model, index_bytes = :bytes AS same_size, leaves > 1.3 * :leaves AS other_leaves FROM omendb_stats('mo_window_k');
-INSERT INTO mo_window SELECT i * 500000 + 50 + j, 0, 0 FROM generate_series(0, 95) i, generate_series(1, 4) j;
+INSERT INTO mo_window SELECT i * 500000 + j * 60000 + 50, 0, 0 FROM generate_series(0, 95) i, generate_series(1, 7) j;
 SELECT mo_trained('mo_window_k') = :'model' AS same_model, index_bytes = :bytes AS same_size FROM omendb_stats('mo_window_k');
 SELECT omendb_check('mo_window_k', true);
 \set VERBOSITY sqlstate

@@ -53,6 +53,17 @@ RESET vacuum_cost_delay;
 SELECT vac_check() <> '' AS sound;
 VACUUM (INDEX_CLEANUP on) vac;
 SELECT vac_check();
+-- Side by side, while all other rows are on pages that are all visible, and the entries of new rows.
+DELETE FROM vac WHERE ctid >= '(40,0)' AND ctid < '(60,0)';
+INSERT INTO vac SELECT i * 10, 'r' FROM generate_series(1, 3000) i;
+VACUUM (INDEX_CLEANUP on) vac;
+SELECT vac_check();
+-- Whoever builds an index concurrently hears of all its entries, visible to all or not, and adds none again.
+DELETE FROM vac WHERE k % 10 = 7;
+CREATE INDEX CONCURRENTLY vac_later ON vac USING learned (k);
+REINDEX INDEX CONCURRENTLY vac_later;
+SELECT omendb_check('vac_later', true), entries - (SELECT count(*) FROM vac) AS more FROM omendb_stats('vac_later');
+DROP INDEX vac_later;
 -- Empty: one leaf after the second time, when leaves with different parents have the same one.
 DELETE FROM vac;
 VACUUM (INDEX_CLEANUP on) vac;

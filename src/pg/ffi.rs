@@ -91,6 +91,9 @@ pub unsafe fn attribute<'r>(
     }
 }
 
+/// `#define NoLock 0`: the relation is locked already.
+pub const NO_LOCK: pg_sys::LOCKMODE = 0;
+
 /// `#define InvalidSubTransactionId ((SubTransactionId) 0)`
 const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
 

@@ -5,8 +5,10 @@ mod bulk;
 #[cfg(feature = "testing")]
 mod order;
 mod room;
+mod suspects;
 mod wal;
 mod whereabouts;
 
 pub use buffers::{Pinned, Relation};
 pub use bulk::Bulk;
+pub use suspects::Suspects;

@@ -35,7 +35,7 @@ fn sound() -> &'static (Vec<Arc<Page>>, Option<Vec<u8>>) {
         for i in 0..12_000 {
             tree.insert(entry(i), 90).unwrap();
         }
-        tree.vacuum(&mut |tie| tie % 5 == 0 || tie >> 16 < 40, true)
+        tree.vacuum(&mut |tie: u64| tie % 5 == 0 || tie >> 16 < 40, true)
             .unwrap();
         for i in 0..500 {
             tree.insert(entry(100_000 + 17 * i), 90).unwrap();
@@ -73,7 +73,7 @@ fuzz_target!(|input: Input| {
         }
         let _ = tree.insert(wanted, 90);
     }
-    let _ = tree.vacuum(&mut |tie| tie % 3 == 0, true);
+    let _ = tree.vacuum(&mut |tie: u64| tie % 3 == 0, true);
     let _ = tree.retrain(0);
     let _ = tree.load_model();
     let _ = tree.sweep(&mut |_| ());

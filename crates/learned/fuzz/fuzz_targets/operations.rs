@@ -87,7 +87,7 @@ fuzz_target!(|operations: Vec<Operation>| {
             }
             Operation::Vacuum(of) => {
                 let gone = |tie: u64| tie % (u64::from(of) + 2) != 0;
-                tree.vacuum(&mut |tie| gone(tie), true).unwrap();
+                tree.vacuum(&mut |tie: u64| gone(tie), true).unwrap();
                 set.retain(|entry| !gone(entry.tie));
             }
             Operation::Retrain => tree.retrain(0).unwrap(),

@@ -198,7 +198,7 @@ proptest! {
                     tree.insert(entry(key, NOISE + noise), 90).unwrap();
                 }
                 Op::Vacuum => {
-                    tree.vacuum(&mut |tid| tid >= NOISE, true).unwrap();
+                    tree.vacuum(&mut |tid: u64| tid >= NOISE, true).unwrap();
                 }
             }
         }

@@ -37,7 +37,11 @@ impl<const W: usize> Leaf<'_, W> {
         }
         let mut contents = self.contents()?;
         contents.insert(*e);
-        let page = contents.to_page();
+        let mut page = contents.to_page();
+        if (page.is_none() || contents.is_tight()) && self.dead > 0 {
+            contents.remove(&[]);
+            page = contents.to_page();
+        }
         let split = page.is_none() || contents.is_tight();
         if split && let Some((left, right)) = contents.split(e, fill) {
             return Ok(Added::Split(Box::new([left, right])));

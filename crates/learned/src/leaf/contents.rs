@@ -22,6 +22,8 @@ pub struct Contents<const W: usize> {
     pub(super) runs: Vec<Packed<W>>,
     /// Newest first, as on the page.
     pub(super) log: Vec<Entry<W>>,
+    /// The lowest and the highest of the entries merged last, if they were more than a few.
+    pub(super) latest: Option<(Entry<W>, Entry<W>)>,
 }
 
 /// Where a new entry goes: before `slot` of run `run` (its number of slots: behind it).
@@ -67,70 +69,8 @@ impl<const W: usize> Leaf<'_, W> {
             flags: self.flags(),
             runs,
             log: (0..self.log).map(|i| self.logged(i)).collect(),
+            latest: None,
         })
-    }
-}
-
-impl<const W: usize> Leaf<'_, W> {
-    /// Visits the ties of the live entries: the log's first, then the runs' in order.
-    ///
-    /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read.
-    pub fn ties(&self, mut visit: impl FnMut(u64)) -> Result<()> {
-        for i in 0..self.log {
-            visit(self.logged(i).tie);
-        }
-        let bitmap = self.bitmap();
-        let mut before = 0;
-        for i in 0..self.runs {
-            let run = self.run(i)?.run;
-            let mut slot = before;
-            before += run.head.slots;
-            run.ties(|tie| {
-                if bitmap.is_empty() || !bits::test(bitmap, slot) {
-                    visit(tie);
-                }
-                slot += 1;
-            });
-        }
-        if before != self.slots {
-            return Err(self.fault("slots are miscounted"));
-        }
-        Ok(())
-    }
-
-    /// The contents without the live entries whose tie `dead` says so of, and their number; None if nothing changes.
-    /// `dead` is asked once for each entry, straight from the page. Where many slots have tombstones
-    /// already, since scans found their entries dead, these go, too, if that saves room.
-    ///
-    /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read.
-    pub fn without(
-        &self,
-        dead: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<Option<(Contents<W>, usize)>> {
-        // The hits' numbers, in the order in which Contents::remove asks.
-        let mut hits = Vec::new();
-        let mut asked = 0;
-        self.ties(|tie| {
-            if dead(tie) {
-                hits.push(asked);
-            }
-            asked += 1;
-        })?;
-        if hits.is_empty() && self.dead * 8 < self.slots.max(1) {
-            return Ok(None);
-        }
-        let mut contents = self.contents()?;
-        let before = contents.bytes();
-        let mut hits = hits.into_iter().peekable();
-        let mut asked = 0;
-        let removed = contents.remove(&mut |_| {
-            asked += 1;
-            hits.next_if_eq(&(asked - 1)).is_some()
-        })?;
-        let changed = removed > 0 || contents.bytes() < before;
-        Ok(changed.then_some((contents, removed)))
     }
 }
 
@@ -144,6 +84,7 @@ impl<const W: usize> Contents<W> {
             flags: 0,
             runs: Vec::new(),
             log: Vec::new(),
+            latest: None,
         }
     }
 
@@ -211,6 +152,10 @@ impl<const W: usize> Contents<W> {
         new.extend(e);
         new.sort_unstable();
         new.dedup();
+        self.latest = match new.as_slice() {
+            [first, .., last] if new.len() > Layout::<W>::LEAST => Some((*first, *last)),
+            _ => None,
+        };
         let places = self.places(&new);
         if places.is_empty() {
             return;
@@ -349,52 +294,6 @@ impl<const W: usize> Contents<W> {
             }
         }
         self.runs.extend(kept_behind.cloned());
-    }
-
-    /// Deletes the live entries whose tie `dead` says so of; it is asked once for each, the log's first. Gives
-    /// their number. Packed entries leave tombstones; a run is encoded afresh without them where that is
-    /// not larger. So what fitted a page still does.
-    ///
-    /// # Errors
-    /// None yet; the result leaves room for checks.
-    pub fn remove(&mut self, dead: &mut dyn FnMut(u64) -> bool) -> Result<usize> {
-        let mut removed = self.log.len();
-        self.log.retain(|e| !dead(e.tie));
-        removed -= self.log.len();
-        let mut encoder = Encoder::new();
-        let mut entries = Vec::new();
-        let mut runs = Vec::with_capacity(self.runs.len());
-        for mut run in std::mem::take(&mut self.runs) {
-            let slots = run.head.slots;
-            entries.clear();
-            run.run().ascend(0, slots, &mut entries);
-            let mut hit = 0;
-            for (slot, e) in entries.iter().enumerate() {
-                if !run.is_dead(slot) && dead(e.tie) {
-                    if run.dead.is_empty() {
-                        run.dead = vec![0; slots.div_ceil(8)];
-                    }
-                    bits::assign(&mut run.dead, slot, true);
-                    hit += 1;
-                }
-            }
-            removed += hit;
-            if !run.dead.is_empty() {
-                let mut slot = 0;
-                entries.retain(|_| {
-                    slot += 1;
-                    !run.is_dead(slot - 1)
-                });
-                let fresh = encoder.encode(&entries, UNIT);
-                if fresh.iter().map(Packed::cost).sum::<usize>() <= run.cost() {
-                    runs.extend(fresh);
-                    continue;
-                }
-            }
-            runs.push(run);
-        }
-        self.runs = runs;
-        Ok(removed)
     }
 
     /// The page; None where the contents do not fit one.

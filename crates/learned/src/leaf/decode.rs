@@ -84,14 +84,14 @@ impl<const W: usize> Run<'_, W> {
         self.fill_ties::<DOWN, _>(slot, out, |e, tie| e.tie = tie);
     }
 
-    /// Hands the ties of all slots to `visit`, ascending.
-    pub(super) fn ties(&self, mut visit: impl FnMut(u64)) {
+    /// Hands the ties of all slots to `visit`, some at a time with the first one's slot.
+    pub(super) fn ties(&self, mut visit: impl FnMut(usize, &[u64])) {
         let mut ties = [0; 128];
         for from in (0..self.head.slots).step_by(ties.len()) {
             let count = (self.head.slots - from).min(ties.len());
             let ties = ties.get_mut(..count).unwrap_or_default();
             self.fill_ties::<false, _>(from, ties, |to, tie| *to = tie);
-            ties.iter().for_each(|tie| visit(*tie));
+            visit(from, ties);
         }
     }
 

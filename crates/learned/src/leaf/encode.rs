@@ -30,13 +30,19 @@ impl<const W: usize> Packed<W> {
 
     /// Appends the live entries.
     pub(super) fn live(&self, out: &mut Vec<Entry<W>>) {
-        let run = self.run();
+        let first = out.len();
+        self.run().ascend(0, self.head.slots, out);
         if self.dead.is_empty() {
-            run.ascend(0, self.head.slots, out);
-        } else {
-            let live = (0..self.head.slots).filter(|&slot| !self.is_dead(slot));
-            out.extend(live.map(|slot| run.entry(slot)));
+            return;
         }
+        let mut live = first;
+        for slot in 0..self.head.slots {
+            if !self.is_dead(slot) {
+                out.copy_within(first + slot..first + slot + 1, live);
+                live += 1;
+            }
+        }
+        out.truncate(live);
     }
 
     /// Bits the run takes of a page: header, data, room for its part of the bitmap.

@@ -3,7 +3,7 @@
 //! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
 //! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
-//! - [`contents`]: the owned form, [`Contents`]: insert, remove, to a page again; `split`, [`merge`], `delete`
+//! - [`contents`]: the owned form, [`Contents`]: insert, to a page again; `split`, [`merge`], `delete`, `remove`
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
 //! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
 //! - `encode`, `partition`, `hull`: entries to runs
@@ -23,6 +23,7 @@ pub mod pack;
 mod partition;
 pub mod patch;
 mod range;
+mod remove;
 mod run;
 mod seek;
 mod split;

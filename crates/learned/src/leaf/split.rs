@@ -5,7 +5,7 @@ use super::{Layout, MAX_SLOTS};
 use crate::key::Entry;
 
 impl<const W: usize> Contents<W> {
-    /// Splits by encoded size; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
+    /// Splits by encoded size, in halves or as `shares` says; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
     /// percent full and the other takes what is to come. The left part keeps the low fence, the right one the high
     /// fence; both get the flags and the right link as they are. None where two pages do not hold it all, as may be after
     /// a long log was merged ([`Self::halve`] then), or where there are fewer than two slots.
@@ -88,12 +88,26 @@ impl<const W: usize> Contents<W> {
         } else if rank <= near {
             first_true(1, slots - 1, |at| !full(self.right_bytes(at), slots - at))
         } else {
+            let (left, right) = self.shares(inserted, rank);
             first_true(1, slots - 1, |at| {
-                self.left_bytes(at) >= self.right_bytes(at)
+                self.left_bytes(at) * right >= self.right_bytes(at) * left
             })
         };
         let at = at.clamp(lowest, highest);
         (left_fits(at) && right_fits(at)).then_some(at)
+    }
+
+    /// What the parts' sizes are to be to one another where `inserted`, which is at `rank`, is amid the others: halves, unless the last inserts
+    /// came close together and in order. Then more are to come above (or below) it. If these are as many as the entries there, the
+    /// parts end up equal.
+    fn shares(&self, inserted: &Entry<W>, rank: usize) -> (usize, usize) {
+        let slots = self.slots();
+        match &self.latest {
+            Some((low, high)) if self.rank(high).abs_diff(self.rank(low)) * 4 > slots => (1, 1),
+            Some((_, high)) if inserted == high => (2 * slots + rank, 2 * slots - rank),
+            Some((low, _)) if inserted == low => (slots + rank, 3 * slots - rank),
+            _ => (1, 1),
+        }
     }
 
     /// Slots below `e`.

@@ -1,12 +1,36 @@
 //! Removing the entries of dead rows from single leaves.
 
 use super::Tree;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::page::Block;
 use crate::store::{Change, Guard, Store};
+
+/// Who knows which rows are dead.
+pub trait Dead {
+    /// Adds the places in `ties` (ascending) of those whose row is dead. The ties are those of all entries of a leaf, each once, in no order.
+    fn find(&mut self, ties: &[u64], places: &mut Vec<usize>);
+}
+
+impl<F: FnMut(u64) -> bool> Dead for F {
+    fn find(&mut self, ties: &[u64], places: &mut Vec<usize>) {
+        places.extend(
+            (0..)
+                .zip(ties)
+                .filter(|(_, tie)| self(**tie))
+                .map(|(place, _)| place),
+        );
+    }
+}
+
+/// Question and answer about a leaf, again and again in the same memory.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    ties: Vec<u64>,
+    dead: Vec<usize>,
+}
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Keeps those of `entries` that the page has: none, if it is no leaf any more.
@@ -44,35 +68,37 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     pub fn ties(&self, page: &S::Read) -> Result<Vec<u64>> {
         let mut ties = Vec::new();
         if fences::of::<W>(page, page.block(), 0)?.is_some() {
-            Leaf::<W>::open(page, page.block())?.ties(|tie| ties.push(tie))?;
+            Leaf::<W>::open(page, page.block())?.ties(&mut ties)?;
         }
         Ok(ties)
     }
 
     /// Encodes the leaf `block` afresh without the entries whose tie is `dead`, to make room for others; gives
     /// their number. What has moved on is left to VACUUM. Called without any lock held.
-    pub fn purge(&self, block: Block, dead: &mut dyn FnMut(u64) -> bool) -> Result<usize> {
+    pub fn purge(&self, block: Block, dead: &mut dyn Dead) -> Result<usize> {
         let mut leaf = self.store.write(block)?;
         if fences::of::<W>(&leaf, block, 0)?.is_none() {
             return Ok(0);
         }
-        self.remove(&mut leaf, dead)
+        self.remove(&mut leaf, dead, &mut Asked::default(), false)
     }
 
-    /// Removes the entries of a leaf whose tie is `dead`, asking once for each; gives their number.
+    /// Removes the entries of a leaf whose tie is `dead`, asking once for each; gives their number. Where they are few, they may be `left` as tombstones.
     pub(super) fn remove(
         &self,
         leaf: &mut S::Write,
-        dead: &mut dyn FnMut(u64) -> bool,
+        dead: &mut dyn Dead,
+        asked: &mut Asked,
+        leave: bool,
     ) -> Result<usize> {
-        let block = leaf.block();
-        let Some((contents, removed)) = Leaf::<W>::open(leaf, block)?.without(dead)? else {
-            return Ok(0);
-        };
-        let fault = || Error::corrupted(block, "leaf does not fit after removals");
-        let page = contents.to_page().ok_or_else(fault)?;
-        let change = Change::between(leaf, page);
-        self.store.commit(&mut [(leaf, change)])?;
-        Ok(removed)
+        let view = Leaf::<W>::open(leaf, leaf.block())?;
+        asked.ties.clear();
+        asked.dead.clear();
+        view.ties(&mut asked.ties)?;
+        dead.find(&asked.ties, &mut asked.dead);
+        if let Some(change) = view.without(&asked.dead, leave)? {
+            self.store.commit(&mut [(leaf, change)])?;
+        }
+        Ok(asked.dead.len())
     }
 }

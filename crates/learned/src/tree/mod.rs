@@ -33,6 +33,7 @@ use std::cell::{Cell, RefCell};
 
 pub use build::{Builder, Built, Sink, empty_index};
 pub use counts::Counts;
+pub use delete::Dead;
 pub use insert::{How, Inserted};
 pub use recent::Recent;
 pub use tally::Tally;

@@ -1,6 +1,7 @@
 //! Removing the entries of dead rows, and the pages that become superfluous.
 
 use super::condense::Passed;
+use super::delete::{Asked, Dead};
 use super::descend::Target;
 use super::{Tree, retry};
 use crate::error::Result;
@@ -28,10 +29,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// order, each under the cleanup lock; splits meanwhile move entries only to the right, so
     /// none is missed. Incomplete splits are completed on the way. With `merge` neighbours that fit on
     /// one page are merged and sparse ones filled up; only one backend at a time may ask for that.
-    pub fn vacuum(&self, dead: &mut dyn FnMut(u64) -> bool, merge: bool) -> Result<Vacuumed> {
+    pub fn vacuum(&self, dead: &mut dyn Dead, merge: bool) -> Result<Vacuumed> {
         let mut done = Vacuumed::default();
         let (mut low, mut hint) = (Entry::MIN, None);
-        let mut passed = Vec::new();
+        let (mut passed, mut asked) = (Vec::new(), Asked::default());
         loop {
             let mut leaf = self.leaf_for_cleanup(&low, hint)?;
             let block = leaf.block();
@@ -39,7 +40,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let fence = view.low();
             (low, hint) = (view.high(), view.right());
             done.leaves += 1;
-            let removed = self.remove(&mut leaf, dead)?;
+            // Nothing is appended in place behind tombstones, so the rightmost leaf had better have none.
+            let leave = low < Entry::MAX;
+            let removed = self.remove(&mut leaf, dead, &mut asked, leave)?;
             let view = Leaf::<W>::open(&leaf, block)?;
             done.removed += removed as u64;
             done.live += view.live() as u64;

@@ -39,7 +39,7 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
         let _ = c.split(&probe[0], 90);
         let _ = contents.clone().halve();
         let mut c = contents.clone();
-        let _ = c.remove(&mut |tie| tie % 3 == 0);
+        c.remove(&(0..contents.live()).step_by(3).collect::<Vec<_>>());
         let _ = c.to_page();
         let _ = contents.split(&probe[0], 90);
     }

@@ -2,6 +2,8 @@
 
 use super::search::check_ranges;
 use super::*;
+use crate::store::{Change, zero_hole};
+use crate::tree::Dead;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -32,12 +34,23 @@ pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page
     Vec::new()
 }
 
-pub fn remove<const W: usize>(page: &mut Box<Page>, dead: &mut dyn FnMut(u64) -> bool) -> usize {
-    let Some((contents, n)) = open::<W>(page).without(dead).unwrap() else {
-        return 0;
-    };
-    *page = contents.to_page().expect("what is left fits");
-    n
+pub fn remove<const W: usize>(
+    page: &mut Box<Page>,
+    mut dead: &mut dyn FnMut(u64) -> bool,
+) -> usize {
+    let leaf = open::<W>(page);
+    let (mut ties, mut places) = (Vec::new(), Vec::new());
+    leaf.ties(&mut ties).unwrap();
+    Dead::find(&mut dead, &ties, &mut places);
+    match leaf.without(&places, true).unwrap() {
+        Some(Change::Image(new)) => *page = new,
+        Some(Change::Patch(patch)) => {
+            patch.apply(page);
+            zero_hole(page);
+        }
+        None => assert!(places.is_empty()),
+    }
+    places.len()
 }
 
 fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u64) {

@@ -127,7 +127,7 @@ impl Load {
     fn clean(&self) {
         let tree = tree::<WORDS>(&self.mem, None);
         while self.writing.load(Ordering::SeqCst) > 0 {
-            unless_refused(tree.vacuum(&mut |tie| doomed(tie), true));
+            unless_refused(tree.vacuum(&mut |tie: u64| doomed(tie), true));
             unless_refused(tree.retrain(0));
             unless_refused(tree.sweep(&mut |_| ()));
         }
@@ -137,7 +137,7 @@ impl Load {
     /// insert whose commit was refused the entry may be there: a later record can have failed.
     fn end(&self) {
         let tree = tree::<WORDS>(&self.mem, None);
-        tree.vacuum(&mut |tie| doomed(tie), true).unwrap();
+        tree.vacuum(&mut |tie: u64| doomed(tie), true).unwrap();
         let mut found = Set::new();
         tree.verify(&mut |entry| assert!(found.insert(*entry)))
             .unwrap();

@@ -23,7 +23,7 @@ fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Done<W>>) {
             0 => {
                 let modulus = 2 + rng.below(9);
                 let dead = |tie: u64| tie.is_multiple_of(modulus);
-                tree.vacuum(&mut |tie| dead(tie), true).unwrap();
+                tree.vacuum(&mut |tie: u64| dead(tie), true).unwrap();
                 removed.extend(now.iter().filter(|e: &&Entry<W>| dead(e.tie)));
                 now.retain(|e| !dead(e.tie));
             }
@@ -155,7 +155,8 @@ pub(super) fn go_on<const W: usize>(mem: &Mem, mut found: Set<W>, pattern: Patte
     }
     check(mem, &found);
     found.retain(|entry| entry.tie % 7 != 0);
-    tree.vacuum(&mut |tie| tie % 7 == 0, true).unwrap();
+    tree.vacuum(&mut |tie: u64| tie.is_multiple_of(7), true)
+        .unwrap();
     tree.retrain(1).unwrap();
     tree.sweep(&mut |_| ()).unwrap();
     let report = check(mem, &found);
@@ -196,7 +197,7 @@ fn errors_between_records_are_survived() {
         let high = report.height >= 3 || matches!(pattern, Pattern::Duplicates);
         assert!(failed > 100 && high, "{failed} {report:?}");
         tree::<WORDS>(&mem, None)
-            .vacuum(&mut |_| false, true)
+            .vacuum(&mut |_: u64| false, true)
             .unwrap();
         assert_eq!(check(&mem, &expected).incomplete, 0);
     }

@@ -9,7 +9,7 @@ use super::*;
 use crate::cursor::Cursor;
 use crate::page::{Block, Kind, MERGED_FILL};
 use crate::range::Range;
-use crate::store::{Change, Store};
+use crate::store::Store;
 
 /// Those whose keys take some room.
 pub(super) const PATTERNS: [Pattern; 4] = [
@@ -29,7 +29,7 @@ pub(super) fn vacuum(
     set.retain(|entry| !dead(entry));
     let (free, blocks) = (check_free(mem), mem.pages().len() as u64);
     let done = tree::<WORDS>(mem, None)
-        .vacuum(&mut |tie| ties.contains(&tie), true)
+        .vacuum(&mut |tie: u64| ties.contains(&tie), true)
         .unwrap();
     let report = check(mem, set);
     assert_eq!(
@@ -135,7 +135,8 @@ fn a_sliding_window_does_not_grow() {
             let count = window.len().saturating_sub(2000);
             let old: HashSet<u64> = window.drain(..count).collect();
             set.retain(|entry| !old.contains(&entry.tie));
-            tree.vacuum(&mut |tie| old.contains(&tie), true).unwrap();
+            tree.vacuum(&mut |tie: u64| old.contains(&tie), true)
+                .unwrap();
             check(&mem, &set);
             sizes.push(mem.blocks().unwrap());
         }
@@ -216,7 +217,7 @@ fn a_vacuum_may_fail_anywhere() {
         loop {
             mem.fail_after(Some(3));
             let tree = tree::<WORDS>(&mem, None);
-            let result = tree.vacuum(&mut |tie| chosen.contains(&tie), true);
+            let result = tree.vacuum(&mut |tie: u64| chosen.contains(&tie), true);
             mem.fail_after(None);
             tries += 1;
             let mut found = Set::new();
@@ -344,17 +345,12 @@ pub(super) fn place(mem: &Mem, block: Block) -> (Entry<WORDS>, Entry<WORDS>, Blo
 
 /// Leaves no more than five entries in a leaf.
 fn thin_out(mem: &Mem, block: Block) {
-    let mut page = mem.write(block).unwrap();
-    let leaf = Leaf::<WORDS>::open(&page, block).unwrap();
     let mut left = 5;
-    let mut dead = |_| {
+    let mut dead = |_: u64| {
         left -= 1;
         left < 0
     };
-    if let Some((contents, _)) = leaf.without(&mut dead).unwrap() {
-        let image = Change::Image(contents.to_page().unwrap());
-        mem.commit(&mut [(&mut page, image)]).unwrap();
-    }
+    tree::<WORDS>(mem, None).purge(block, &mut dead).unwrap();
 }
 
 /// A scan may come to a leaf after VACUUM has, and before it is merged away: what it copies would be out of
@@ -557,7 +553,7 @@ fn threads_agree_while_pages_are_merged() {
         });
         let mut kept = kept.into_inner().unwrap();
         let all = tree::<WORDS>(&mem, None)
-            .vacuum(&mut |tie| dies(tie), true)
+            .vacuum(&mut |tie: u64| dies(tie), true)
             .unwrap();
         assert_eq!(all.live, kept.len() as u64);
         let report = vacuum(&mem, &mut kept, |_| false);

@@ -7,6 +7,7 @@ mod merge;
 mod positions;
 mod purge;
 mod rules;
+mod sessions;
 mod shift;
 mod simulate;
 mod touched;

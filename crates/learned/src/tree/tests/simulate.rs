@@ -54,7 +54,7 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
             let dead = |tie: u64| (tie % modulus == rest) != most;
             let before = expected.len();
             expected.retain(|entry| !dead(entry.tie));
-            let done = tree.vacuum(&mut |tie| dead(tie), true).unwrap();
+            let done = tree.vacuum(&mut |tie: u64| dead(tie), true).unwrap();
             assert_eq!(done.live, expected.len() as u64);
             assert_eq!(done.removed, (before - expected.len()) as u64);
             if rng.chance(20) {
@@ -88,7 +88,7 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
             let dead = |tie: u64| tie >> 3 & 7 < part;
             let before = expected.len();
             expected.retain(|e| *e < low || high <= *e || !dead(e.tie));
-            let removed = tree.purge(block, &mut |tie| dead(tie)).unwrap();
+            let removed = tree.purge(block, &mut |tie: u64| dead(tie)).unwrap();
             assert_eq!(removed, before - expected.len());
         }
         if rng.chance(1) {

@@ -125,7 +125,7 @@ fn one_live_entry(kind: Kind) {
             if rng.chance(50)
                 && let Some(old) = live.remove(&n)
             {
-                tree.vacuum(&mut |tie| tie & TID_MASK == old.tie & TID_MASK, true)
+                tree.vacuum(&mut |tie: u64| tie & TID_MASK == old.tie & TID_MASK, true)
                     .unwrap();
                 set.remove(&old);
                 assert!(tree.is_unique(&key, &mut |tie, _| verdict(tie)).unwrap());
@@ -203,8 +203,11 @@ fn threads_insert_once(kind: Kind) {
                     i += 1;
                     tree.insert(dead(i, rng.below(KEYS)), FILL).unwrap();
                     let part = rng.below(8);
-                    tree.vacuum(&mut |tie| tie & DEAD != 0 && tie >> 16 & 7 == part, true)
-                        .unwrap();
+                    tree.vacuum(
+                        &mut |tie: u64| tie & DEAD != 0 && tie >> 16 & 7 == part,
+                        true,
+                    )
+                    .unwrap();
                 }
             });
             for inserter in inserters {
