@@ -13,7 +13,8 @@ APPEND=$((ROWS / 10)) RANDOM_ROWS=$((ROWS / 20))
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-bench_server bench
+# As for sessions that have used a learned index before: the library is there when a statement begins.
+bench_server bench session_preload_libraries=omendb
 new_database inserts
 sql < "$ROOT/benches/figures.sql"
 sql <<'SQL'

@@ -10,6 +10,7 @@ use learned::tree::{Builder, empty_index};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use crate::batch;
 use crate::error::{OrRaise, internal, raise};
 use crate::options;
 use crate::pg::columns::{Columns, for_words};
@@ -62,6 +63,7 @@ pub unsafe extern "C-unwind" fn ambuild(
     // SAFETY: the arguments are the server's, and the relations stay open for the whole build.
     let (rows, count) = unsafe {
         unique::refuse_unless_allowed(index, info);
+        batch::built((*index).rd_id);
         let columns = Columns::of(index);
         for_words!(columns.words(), build(heap, index, info, columns))
     };

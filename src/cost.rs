@@ -3,8 +3,8 @@
 //! nbtree's own function does nearly all that is needed: it asks the operator family for
 //! strategies 1 to 5, which ours has, and multiplies the number of pages by what the index really
 //! has, so our smaller size counts by itself. What differs is the descent: nbtree
-//! touches `height + 1` pages and makes `log2(rows)` comparisons, we touch one page. And where the first column has
-//! no condition it reckons with the whole index, before PostgreSQL 18; we skip from group to group.
+//! touches `height + 1` pages and makes `log2(rows)` comparisons, we touch one page. And before PostgreSQL 18 it reckons with
+//! all entries that satisfy the conditions up to the first column that has none, or a range; we skip from group to group.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -90,15 +90,23 @@ pub unsafe extern "C-unwind" fn amcostestimate(
     }
 }
 
-/// Searches for a group that has entries, and in it for those that satisfy the conditions.
-const SEARCHES: f64 = 2.0;
 /// Entries that a search reads beside those it is after.
 const READ: f64 = 32.0;
 /// nbtree's charge for a page of a descent, in operators.
 const PAGE: f64 = 50.0;
 
-/// Cost and pages of a scan that skips the groups of the columns before the last one with a condition; None unless the
-/// first column has no condition, another one has, and the number of groups is known.
+/// What the conditions on a column leave of its values.
+enum Left {
+    One,
+    /// So many.
+    List(f64),
+    /// Such a share of them: all where there is no condition.
+    Share(f64),
+}
+
+/// Cost and pages of a scan that skips from group to group of the columns before the last one with a condition; None unless
+/// one of these is not confined to single values, and the number of groups is known. A group takes a search to find it, and one
+/// for each combination of the lists behind it.
 ///
 /// # Safety
 /// The arguments are the planner's.
@@ -111,40 +119,127 @@ unsafe fn skipping(
     // SAFETY: the lists are of index clauses, and of a target entry for each column.
     unsafe {
         let index = &*(*path).indexinfo;
-        let mut last = 0;
-        for i in 0..length((*path).indexclauses) {
-            let clause = element::<pg_sys::IndexClause>((*path).indexclauses, i);
-            // A list would take several searches a group.
-            let list = (*(*(*clause).rinfo).clause).type_ == pg_sys::NodeTag::T_ScalarArrayOpExpr;
-            if (*clause).indexcol == 0 || list {
-                return None;
-            }
-            last = last.max(usize::try_from((*clause).indexcol).unwrap_or(0));
-        }
-        if last == 0 || last > length(index.indextlist) {
+        let clauses = (*path).indexclauses;
+        let columns =
+            (0..length(clauses)).map(|i| (*element::<pg_sys::IndexClause>(clauses, i)).indexcol);
+        let last = usize::try_from(columns.max()?).ok()?;
+        if last >= length(index.indextlist) {
             return None;
         }
-        let mut groups = 1.0;
-        for i in 0..last {
-            let column = element::<pg_sys::TargetEntry>(index.indextlist, i);
-            groups *= distinct(root, (*column).expr.cast())?;
+        let (mut groups, mut lists, mut skips) = (1.0, 1.0, false);
+        for i in 0..=last {
+            match left(root, path, i) {
+                Left::One => {}
+                Left::List(values) => lists *= values.max(1.0),
+                Left::Share(_) if i == last => {}
+                Left::Share(share) => {
+                    let column = element::<pg_sys::TargetEntry>(index.indextlist, i);
+                    let values = share * distinct(root, (*column).expr.cast())?;
+                    groups *= lists * values.max(1.0);
+                    (lists, skips) = (1.0, true);
+                }
+            }
+        }
+        if !skips {
+            return None;
         }
         let groups = groups.min(index.tuples);
         let mut page_cost = 0.0;
         let sequential = std::ptr::null_mut();
         pg_sys::get_tablespace_page_costs(index.reltablespace, &raw mut page_cost, sequential);
 
-        let searches = SEARCHES * groups;
+        let searches = groups * (1.0 + lists);
         let most = f64::from(index.pages);
         let visited = (searches + selectivity * most).min(most);
         // What the loops before have read stays in memory.
         let fetched = (visited * loop_count).min(most) / loop_count.max(1.0);
         let entries = (searches * READ + selectivity * index.tuples).min(index.tuples);
-        let conditions = length((*path).indexclauses) as f64;
+        let conditions = length(clauses) as f64;
         let cost = fetched * page_cost
             + searches * (PAGE + COMPARISONS) * pg_sys::cpu_operator_cost
             + entries * (pg_sys::cpu_index_tuple_cost + conditions * pg_sys::cpu_operator_cost);
         Some((cost, visited))
+    }
+}
+
+/// What the conditions of a path leave of a column of the key.
+///
+/// # Safety
+/// The planner's arguments; the index has the column.
+unsafe fn left(
+    root: *mut pg_sys::PlannerInfo,
+    path: *const pg_sys::IndexPath,
+    column: usize,
+) -> Left {
+    let mut list: Option<f64> = None;
+    let mut others = std::ptr::null_mut();
+    // SAFETY: the lists are of index clauses, of their conditions, and of an operator's arguments; a node's tag tells what it is.
+    unsafe {
+        let index = &*(*path).indexinfo;
+        let is_equal = |operator| {
+            let strategy = pg_sys::get_op_opfamily_strategy(operator, *index.opfamily.add(column));
+            u32::try_from(strategy) == Ok(pg_sys::BTEqualStrategyNumber)
+        };
+        for i in 0..length((*path).indexclauses) {
+            let clause = &*element::<pg_sys::IndexClause>((*path).indexclauses, i);
+            if usize::try_from(clause.indexcol) != Ok(column) {
+                continue;
+            }
+            for j in 0..length(clause.indexquals) {
+                let condition = element::<pg_sys::RestrictInfo>(clause.indexquals, j);
+                let node = (*condition).clause.cast::<pg_sys::Node>();
+                match (*node).type_ {
+                    pg_sys::NodeTag::T_OpExpr
+                        if is_equal((*node.cast::<pg_sys::OpExpr>()).opno) =>
+                    {
+                        return Left::One;
+                    }
+                    pg_sys::NodeTag::T_NullTest
+                        if (*node.cast::<pg_sys::NullTest>()).nulltesttype
+                            == pg_sys::NullTestType::IS_NULL =>
+                    {
+                        return Left::One;
+                    }
+                    pg_sys::NodeTag::T_ScalarArrayOpExpr
+                        if is_equal((*node.cast::<pg_sys::ScalarArrayOpExpr>()).opno) =>
+                    {
+                        let values = (*node.cast::<pg_sys::ScalarArrayOpExpr>()).args;
+                        let values = array_length(root, element::<pg_sys::Node>(values, 1));
+                        list = Some(list.map_or(values, |other| other.min(values)));
+                    }
+                    _ => others = pg_sys::lappend(others, condition.cast_mut().cast()),
+                }
+            }
+        }
+        match list {
+            Some(values) => Left::List(values),
+            None if others.is_null() => Left::Share(1.0),
+            None => {
+                let relation = (*index.rel).relid.cast_signed();
+                let inner = pg_sys::JoinType::JOIN_INNER;
+                let none = std::ptr::null_mut();
+                let share = pg_sys::clauselist_selectivity(root, others, relation, inner, none);
+                Left::Share(share)
+            }
+        }
+    }
+}
+
+/// The server's guess at the number of an array's elements.
+///
+/// # Safety
+/// The planner's arguments.
+unsafe fn array_length(root: *mut pg_sys::PlannerInfo, array: *const pg_sys::Node) -> f64 {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: the caller's contract.
+    unsafe {
+        let _ = root;
+        f64::from(pg_sys::estimate_array_length(array.cast_mut()))
+    }
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    // SAFETY: the caller's contract.
+    unsafe {
+        pg_sys::estimate_array_length(root, array.cast_mut())
     }
 }
 

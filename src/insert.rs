@@ -1,11 +1,13 @@
 //! Inserting entries.
 
+use learned::store::Store;
 use learned::tree::{How, Inserted};
 use learned::{Block, Entry};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::error::OrRaise;
+use crate::batch::{self, Put};
+use crate::error::{OrRaise, internal};
 use crate::pg::columns::{Columns, for_words};
 use crate::storage::Relation;
 use crate::unique::{self, Key, Row};
@@ -60,7 +62,7 @@ unsafe extern "C-unwind" fn add(
         if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
             for_words!(
                 columns.words(),
-                insert(index, heap, columns, values, isnull, tid)
+                insert_or_wait(index, heap, columns, values, isnull, tid)
             )
         } else {
             let row = Row {
@@ -97,12 +99,12 @@ unsafe fn columns<'a>(index: pg_sys::Relation, info: *mut pg_sys::IndexInfo) -> 
     }
 }
 
-/// Adds one entry.
+/// Adds an entry, at once or later with others of the same statement.
 ///
 /// # Safety
 /// As for [`aminsert`]; `columns` are the index's, of `W` words.
 #[inline(always)]
-unsafe fn insert<const W: usize>(
+unsafe fn insert_or_wait<const W: usize>(
     index: pg_sys::Relation,
     heap: pg_sys::Relation,
     columns: &Columns,
@@ -111,27 +113,69 @@ unsafe fn insert<const W: usize>(
     tid: *const pg_sys::ItemPointerData,
 ) -> Key {
     // SAFETY: the caller's contract.
-    let (entry, fill, store) = unsafe {
+    unsafe {
         let entry: Entry<W> = columns.entry(values, isnull, tid);
-        (entry, options::fill(index), Relation::new(index, W))
-    };
+        match batch::put_off(index, entry) {
+            Put::AtOnce => {
+                insert(&Relation::new(index, W), heap, entry, &[]);
+            }
+            Put::Waits => {}
+            Put::Full(mut entries) => insert_all(index, heap, &mut entries),
+            Put::Never => internal(index, batch::OTHER_KIND),
+        }
+    }
+    Key::Unchecked
+}
+
+/// Adds entries, in any order.
+///
+/// # Safety
+/// Index, of `W` words, and table are open, and nothing is locked.
+pub unsafe fn insert_all<const W: usize>(
+    index: pg_sys::Relation,
+    heap: pg_sys::Relation,
+    entries: &mut [Entry<W>],
+) {
+    entries.sort_unstable();
+    // SAFETY: the caller's contract.
+    let store = unsafe { Relation::new(index, W) };
+    let mut rest = &*entries;
+    while let Some((first, more)) = rest.split_first() {
+        // SAFETY: the caller's contract.
+        let taken = unsafe { insert(&store, heap, *first, more) };
+        rest = rest.get(taken..).unwrap_or_default();
+        store.interrupt();
+    }
+}
+
+/// Adds an entry, and of `more`, which follow it in order, those that go with it. Returns how many these are together.
+///
+/// # Safety
+/// As for [`insert_all`].
+#[inline(always)]
+unsafe fn insert<const W: usize>(
+    store: &Relation,
+    heap: pg_sys::Relation,
+    entry: Entry<W>,
+    more: &[Entry<W>],
+) -> usize {
+    let index = store.raw();
+    // SAFETY: the caller's contract.
+    let fill = unsafe { options::fill(index) };
     let add = |near, splits| {
-        let tree = cache::tree::<W>(&store).with_splits(splits);
-        let done = match near {
-            Some(leaf) => tree.insert_near(leaf, entry, fill),
-            None => tree.insert(entry, fill),
-        };
+        let tree = cache::tree::<W>(store).with_splits(splits);
+        let done = tree.insert_with(near, entry, more, fill);
         cache::remember(&tree);
         done.or_raise(index)
     };
     let mut done = add(cache::near(index), !cache::may_purge(index));
     if done.how == How::Full {
         // SAFETY: the caller's contract; nothing is locked and the cache not in use.
-        unsafe { make_room::<W>(&store, heap, done.block) };
+        unsafe { make_room::<W>(store, heap, done.block) };
         done = add(Some(done.block), true);
     }
-    conclude::<W>(&store, Some(done));
-    Key::Unchecked
+    conclude::<W>(store, Some(done));
+    done.taken
 }
 
 /// Removes dead entries from a full leaf, and notes whether there were any to speak of.
@@ -186,7 +230,7 @@ unsafe fn insert_unique<const W: usize>(
     if distinct {
         if !recheck {
             // SAFETY: the caller's contract.
-            unsafe { insert::<W>(index, row.heap, columns, values, isnull, &raw const row.tid) };
+            unsafe { insert(&store, row.heap, entry, &[]) };
         }
         return Key::Unique;
     }

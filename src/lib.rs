@@ -7,13 +7,14 @@ mod ffi {
 
 pgrx::pg_module_magic!();
 
+mod batch;
 mod build;
 mod cache;
 mod cost;
 mod counters;
 mod error;
 mod handler;
-
+mod hooks;
 mod insert;
 mod inspect;
 mod kill;
@@ -43,4 +44,5 @@ pub extern "C-unwind" fn _PG_init() {
     testing::register();
     options::register();
     pg::shared::register();
+    hooks::register();
 }

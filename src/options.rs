@@ -36,6 +36,13 @@ pub fn shared_counters() -> bool {
     SHARED_COUNTERS.get()
 }
 
+static INSERT_BATCH: GucSetting<i32> = GucSetting::<i32>::new(4096);
+
+/// Most rows of a statement whose entries wait, to be added together.
+pub fn insert_batch() -> usize {
+    usize::try_from(INSERT_BATCH.get()).unwrap_or(0)
+}
+
 /// Kilobytes.
 static MODEL_CACHE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 
@@ -51,6 +58,16 @@ pub fn register() {
         c"Allows CREATE UNIQUE INDEX ... USING learned.",
         c"On a table with such an index every INSERT ... ON CONFLICT fails, up to PostgreSQL 17. Later versions need no such permission.",
         &ALLOW_UNIQUE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"omendb.insert_batch",
+        c"Rows of a statement whose entries are sorted and added to an index together.",
+        c"They are added at the end of the statement, or when it is the turn of a query within it. At 1 each is added at once.",
+        &INSERT_BATCH,
+        1,
+        1 << 16,
         GucContext::Userset,
         GucFlags::default(),
     );

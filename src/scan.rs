@@ -14,7 +14,6 @@ use learned::store::{Guard, Store};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::cache;
 use crate::error::OrRaise;
 use crate::kill::Dead;
 use crate::parallel::Common;
@@ -23,6 +22,7 @@ use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
 use crate::storage::{Pinned, Relation};
+use crate::{batch, cache};
 
 /// What `scan->opaque` points to: a scan of keys of so many words. It has a memory context of its own, with
 /// whose deletion (by `amendscan`, or when a query fails) it is dropped.
@@ -408,6 +408,8 @@ fn next_of_several(
 #[inline(never)]
 #[pg_guard]
 unsafe extern "C-unwind" fn next(scan: pg_sys::IndexScanDesc, backward: bool) -> bool {
+    // Rows of this statement are to be found by what it calls.
+    batch::settle();
     // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
     let (scan, state) = unsafe { (&mut *scan, &mut *(*scan).opaque.cast::<State>()) };
     with_scan!(state, of => of.next(scan, backward))
@@ -422,6 +424,7 @@ pub unsafe extern "C-unwind" fn amgetbitmap(
     scan: pg_sys::IndexScanDesc,
     bitmap: *mut pg_sys::TIDBitmap,
 ) -> i64 {
+    batch::settle();
     // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
     let (scan, state) = unsafe {
         let scan = &*scan;

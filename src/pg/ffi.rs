@@ -3,7 +3,7 @@
 // The server's own names.
 #![allow(non_snake_case)]
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
@@ -15,6 +15,8 @@ unsafe extern "C-unwind" {
     pub fn LockBuffer(buffer: pg_sys::Buffer, mode: i32);
     /// Whether this process may write to the log (access/xlog.h).
     pub fn XLogInsertAllowed() -> bool;
+    /// The number of the current subtransaction (access/xact.h).
+    pub fn GetCurrentSubTransactionId() -> pg_sys::SubTransactionId;
     /// Gives up a pin.
     pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
     /// Gives up lock and pin.
@@ -32,6 +34,38 @@ unsafe extern "C-unwind" {
     pub fn XLogRegisterBufData(id: u8, data: *mut u8, len: u32);
     /// Inserts the record into the log and returns the position of its end.
     pub fn XLogInsert(rmid: pg_sys::RmgrId, info: u8) -> pg_sys::XLogRecPtr;
+}
+
+// Called by hooks, through which errors pass as they pass through any function of the server.
+unsafe extern "C-unwind" {
+    /// Runs a statement (executor/executor.h).
+    #[cfg(not(feature = "pg18"))]
+    pub fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+        once: bool,
+    );
+    /// Runs a statement (executor/executor.h).
+    #[cfg(feature = "pg18")]
+    pub fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+    );
+    /// Ends a statement's work (executor/executor.h).
+    pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+    /// Runs a statement that has no plan (tcop/utility.h).
+    pub fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        text: *const c_char,
+        read_only: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        dest: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
 }
 
 /// A column of a relation, counted from 0 (`TupleDescAttr`).

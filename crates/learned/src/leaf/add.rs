@@ -10,10 +10,10 @@ use crate::store::Patch;
 /// How a leaf takes a new entry, cheapest first.
 #[derive(Debug)]
 pub enum Added<const W: usize> {
-    /// In place, at the end of the packed region.
-    Appended(Patch),
-    /// Into the insert log.
-    Logged(Patch),
+    /// In place, at the end of the packed region, with so many entries.
+    Appended(Patch, usize),
+    /// Into the insert log, with so many entries.
+    Logged(Patch, usize),
     /// The page with its log merged into the runs.
     Merged(Box<Page>),
     /// Likewise as two pages.
@@ -23,16 +23,17 @@ pub enum Added<const W: usize> {
 }
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Adds an entry that the leaf covers and does not have. Splits leave the fuller page `fill` percent full.
+    /// Adds an entry, and those of `more`, which follow it in order, that go with it in the same patch. The leaf covers
+    /// them and has none of them. Splits leave the fuller page `fill` percent full.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read, or where the page claims to be full of nothing.
-    pub fn add(&self, e: &Entry<W>, fill: u8) -> Result<Added<W>> {
-        if let Some(patch) = self.try_append(e)? {
-            return Ok(Added::Appended(patch));
+    pub fn add(&self, e: &Entry<W>, more: &[Entry<W>], fill: u8) -> Result<Added<W>> {
+        if let Some((patch, taken)) = self.try_append(e, more)? {
+            return Ok(Added::Appended(patch, taken));
         }
-        if let Some(patch) = self.try_log(e) {
-            return Ok(Added::Logged(patch));
+        if let Some((patch, taken)) = self.try_log(e, more) {
+            return Ok(Added::Logged(patch, taken));
         }
         let mut contents = self.contents()?;
         contents.insert(*e);

@@ -239,6 +239,20 @@ impl<const W: usize> Head<W> {
         (tie >> 16 & 0xFFFF_FFFF) * self.per_block + (tie & 0xFFFF).wrapping_sub(self.first)
     }
 
+    /// The residuals of `e`, words and TID, as the entry of `slot`; None where the run cannot have it there.
+    #[inline]
+    pub(super) fn residuals(&self, slot: usize, e: &Entry<W>) -> Option<([u64; W], u64)> {
+        let j = self.start + slot;
+        if !self.holds(e.tie) || j >= usize::from(u16::MAX) {
+            return None;
+        }
+        let mut residuals = [0; W];
+        for ((r, c), &word) in residuals.iter_mut().zip(&self.words).zip(&e.key) {
+            *r = c.residual(j, word)?;
+        }
+        Some((residuals, self.tid.residual(j, self.ordinal(e.tie))?))
+    }
+
     /// Whether the TID of `tie` has an ordinal in this run.
     pub(super) fn holds(&self, tie: u64) -> bool {
         let offset = tie & 0xFFFF;

@@ -1,6 +1,6 @@
 //! Adding an entry.
 
-use super::Tree;
+use super::{Tree, retry};
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
@@ -30,54 +30,73 @@ pub struct Inserted {
     pub block: Block,
     /// How it took the entry.
     pub how: How,
+    /// How many entries it took.
+    pub taken: usize,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Adds an entry that the index does not have. Splits leave the fuller page `fill` percent full.
     pub fn insert(&self, entry: Entry<W>, fill: u8) -> Result<Inserted> {
-        let leaf = self.find_for_write(&entry)?;
-        self.insert_into(leaf, entry, fill)
+        self.insert_with(None, entry, &[], fill)
     }
 
     /// Like [`Tree::insert`], looking first at the leaf `hint` (where the last insert went, say) and
     /// its right sibling. The block must exist; what it holds is checked.
     pub fn insert_near(&self, hint: Block, entry: Entry<W>, fill: u8) -> Result<Inserted> {
-        let leaf = self.find_for_write_near(Some(hint), &entry)?;
-        self.insert_into(leaf, entry, fill)
+        self.insert_with(Some(hint), entry, &[], fill)
+    }
+
+    /// Adds `entry`, and as many of `more`, which follow it in order, as go with it into the same leaf by the same record.
+    pub fn insert_with(
+        &self,
+        mut hint: Option<Block>,
+        entry: Entry<W>,
+        more: &[Entry<W>],
+        fill: u8,
+    ) -> Result<Inserted> {
+        retry(|| {
+            let leaf = self.find_for_write_near(hint.take(), &entry)?;
+            self.insert_once(leaf, entry, more, fill)
+        })
     }
 
     /// Adds an entry to the leaf that covers it, as [`Tree::find_for_write`] returned it. No other
     /// page of the tree may be locked.
     pub fn insert_into(&self, leaf: S::Write, entry: Entry<W>, fill: u8) -> Result<Inserted> {
-        match self.insert_once(leaf, entry, fill)? {
+        match self.insert_once(leaf, entry, &[], fill)? {
             Some(inserted) => Ok(inserted),
             None => self.insert(entry, fill),
         }
     }
 
-    /// The same, but where the leaf has to be halved first it is let go of without the entry: None.
+    /// Adds `entry`, which the leaf covers, and as many of `more` as go with it. Where the leaf has to be halved first
+    /// it is let go of without them: None.
     pub(super) fn insert_once(
         &self,
         mut leaf: S::Write,
         entry: Entry<W>,
+        more: &[Entry<W>],
         fill: u8,
     ) -> Result<Option<Inserted>> {
         let block = leaf.block();
         self.store.inserting(&leaf)?;
         let view = Leaf::<W>::open(&leaf, block)?;
-        let (change, how) = match view.add(&entry, fill)? {
+        let high = view.high();
+        let covered = more.partition_point(|e| *e < high);
+        let more = more.get(..covered).unwrap_or_default();
+        let (change, how, taken) = match view.add(&entry, more, fill)? {
             Added::Split(_) | Added::Halved(_) if !self.splits && !ends_with(&view, &entry)? => {
-                let how = How::Full;
-                return Ok(Some(Inserted { block, how }));
+                let (how, taken) = (How::Full, 0);
+                return Ok(Some(Inserted { block, how, taken }));
             }
-            Added::Appended(patch) => (Change::Patch(patch), How::Appended),
-            Added::Logged(patch) => (Change::Patch(patch), How::Logged),
-            Added::Merged(page) => (Change::between(&leaf, page), How::Merged),
+            Added::Appended(patch, taken) => (Change::Patch(patch), How::Appended, taken),
+            Added::Logged(patch, taken) => (Change::Patch(patch), How::Logged, taken),
+            Added::Merged(page) => (Change::between(&leaf, page), How::Merged, 1),
             Added::Split(halves) => {
                 let right = self.split_leaf(&mut leaf, *halves)?;
                 self.complete_or_retry(leaf)?;
-                let how = How::Split(right);
-                return Ok(Some(Inserted { block, how }));
+                let (how, taken) = (How::Split(right), 1);
+                return Ok(Some(Inserted { block, how, taken }));
             }
             Added::Halved(halves) => {
                 self.split_leaf(&mut leaf, *halves)?;
@@ -92,7 +111,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if how == How::Merged {
             self.store.reached("merge of the log: logged");
         }
-        Ok(Some(Inserted { block, how }))
+        Ok(Some(Inserted { block, how, taken }))
     }
 
     /// Adds the downlink that a fresh split lacks. The split is logged already: where the level above

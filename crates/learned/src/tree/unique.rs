@@ -56,7 +56,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 return Ok(None);
             }
             // A leaf that had to be halved first has been let go of.
-            Ok(self.insert_once(leaf, entry, fill)?.map(Some))
+            Ok(self.insert_once(leaf, entry, &[], fill)?.map(Some))
         })
     }
 

@@ -24,9 +24,9 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
         let _ = leaf.contains(e);
         let _ = leaf.forward(e, &until, limit, &mut out);
         let _ = leaf.backward(e, &until, limit, &mut out);
-        let _ = leaf.try_append(e);
-        let _ = leaf.try_log(e);
-        let _ = leaf.add(e, 90);
+        let _ = leaf.try_append(e, &[]);
+        let _ = leaf.try_log(e, &[]);
+        let _ = leaf.add(e, &[], 90);
     }
     let mut out = Vec::new();
     let _ = leaf.forward(&Entry::MIN, &Entry::MAX, usize::MAX, &mut out);
@@ -54,7 +54,7 @@ fn damage<const W: usize>(shape: &str, seed: u64) {
         remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
-        if let Some(patch) = open::<W>(&page).try_log(&Entry::new([i; W], i)) {
+        if let Some((patch, _)) = open::<W>(&page).try_log(&Entry::new([i; W], i), &[]) {
             patch.apply(&mut page);
         }
     }

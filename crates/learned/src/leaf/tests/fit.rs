@@ -64,7 +64,7 @@ fn full_pages_with_full_logs() {
             if leaf.contains(&e).unwrap() {
                 continue;
             }
-            if let Some(patch) = leaf.try_log(&e) {
+            if let Some((patch, _)) = leaf.try_log(&e, &[]) {
                 patch.apply(&mut page);
             } else {
                 let parts = leaf.contents().unwrap().halve().unwrap();

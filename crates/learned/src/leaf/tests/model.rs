@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 /// Adds an entry; gives what new pages there are to the right.
 pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page>> {
     let half = |half: &Contents<W>| half.to_page().expect("a part fits");
-    match open::<W>(page).add(&e, 90).unwrap() {
-        Added::Appended(patch) | Added::Logged(patch) => patch.apply(page),
+    match open::<W>(page).add(&e, &[], 90).unwrap() {
+        Added::Appended(patch, _) | Added::Logged(patch, _) => patch.apply(page),
         Added::Merged(new) => *page = new,
         Added::Split(halves) => {
             let [left, right] = halves.each_ref().map(half);
@@ -104,6 +104,27 @@ fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u6
                 if !model.insert(e) {
                     continue;
                 }
+                if rng.below(8) == 0 && open::<W>(&pages[at]).slots() > 0 {
+                    model.remove(&e);
+                    let mut many = vec![e];
+                    for n in 1..rng.below(300) {
+                        let mut next = e;
+                        next.key[W - 1] = next.key[W - 1].saturating_add(rng.below(2 * n));
+                        next.tie =
+                            (next.tie & !0xFFFF).saturating_add(n << 16) + 1 + rng.below(100);
+                        many.push(next);
+                    }
+                    many.sort_unstable();
+                    many.dedup();
+                    many.retain(|e| open::<W>(&pages[at]).covers(e) && !model.contains(e));
+                    let patch = open::<W>(&pages[at]).add(&many[0], &many[1..], 90).unwrap();
+                    if let Added::Appended(patch, taken) | Added::Logged(patch, taken) = patch {
+                        assert!(patch.len() <= crate::page::PAGE_SIZE / 2);
+                        patch.apply(&mut pages[at]);
+                        model.extend(&many[..taken]);
+                    }
+                    continue;
+                }
                 let new = insert::<W>(&mut pages[at], e);
                 pages.splice(at + 1..at + 1, new);
             }
@@ -182,7 +203,7 @@ fn regular_data_is_appended_in_place() {
         let mut encodes = 0;
         for e in &all {
             let leaf = open::<1>(&page);
-            if leaf.try_append(e).unwrap().is_none() && leaf.try_log(e).is_none() {
+            if leaf.try_append(e, &[]).unwrap().is_none() && leaf.try_log(e, &[]).is_none() {
                 encodes += 1;
             }
             assert!(insert(&mut page, *e).is_empty(), "{shape}");
@@ -193,6 +214,57 @@ fn regular_data_is_appended_in_place() {
             open::<1>(&page).runs(),
             open::<1>(&page).verify().unwrap().bytes
         );
+    }
+}
+
+#[test]
+fn many_are_appended_in_one_patch() {
+    for shape in ["constant step", "one key", "sequential"] {
+        let all = entries::<1>(shape, 5000, 5);
+        let mut page = leaf_of::<1>(&all[..100]).to_page().unwrap();
+        let mut done = 100;
+        let mut most = 0;
+        while let Some((patch, taken)) = open::<1>(&page)
+            .try_append(&all[done], &all[done + 1..])
+            .unwrap()
+        {
+            assert!(patch.len() <= crate::page::PAGE_SIZE / 2);
+            patch.apply(&mut page);
+            done += taken;
+            most = most.max(taken);
+            let leaf = open::<1>(&page);
+            leaf.verify().unwrap();
+            assert_eq!(leaf.contents().unwrap().entries(), all[..done], "{shape}");
+        }
+        assert!(most > 50, "{shape}: {most}");
+    }
+}
+
+#[test]
+fn many_are_logged_in_one_patch() {
+    let all = entries::<1>("uniform", 3000, 5);
+    let (first, page) = full_page(&all[..2000]);
+    let new: Vec<_> = first
+        .iter()
+        .map(|e| Entry::new(e.key, e.tie ^ 1 << 40))
+        .collect();
+    for step in [1, 3, 50, 500] {
+        let mut page = page.clone();
+        let mut rest = &new[..];
+        while let Some((first, more)) = rest.split_first() {
+            let more = &more[..more.len().min(step - 1)];
+            let Some((patch, taken)) = open::<1>(&page).try_log(first, more) else {
+                break;
+            };
+            patch.apply(&mut page);
+            open::<1>(&page).verify().unwrap();
+            rest = &rest[taken..];
+        }
+        let logged = new.len() - rest.len();
+        assert_eq!(logged, open::<1>(&page).log_len());
+        let mut expected: Vec<_> = [&first[..], &new[..logged]].concat();
+        expected.sort_unstable();
+        assert_eq!(open::<1>(&page).contents().unwrap().entries(), expected);
     }
 }
 
@@ -232,8 +304,8 @@ fn pages_of_the_default_fill_take_a_dozen_inserts() {
             let mut page = leaf.to_page().unwrap();
             for e in all.iter().take(12) {
                 let e = Entry::new(e.key, e.tie ^ 1 << 40 ^ 1 << 39);
-                let patch = open::<W>(&page).try_log(&e);
-                patch.expect("there is room").apply(&mut page);
+                let patch = open::<W>(&page).try_log(&e, &[]);
+                patch.expect("there is room").0.apply(&mut page);
             }
             assert_eq!(open::<W>(&page).log_len(), 12);
         }
@@ -248,9 +320,24 @@ fn pages_of_the_default_fill_take_a_dozen_inserts() {
 fn no_append_below_or_beside_the_log() {
     let all = entries::<1>("constant step", 100, 5);
     let mut page = leaf_of(&all[..90]).to_page().unwrap();
-    assert!(open::<1>(&page).try_append(&all[90]).unwrap().is_some());
-    let patch = open::<1>(&page).try_log(&all[91]).unwrap();
+    assert!(
+        open::<1>(&page)
+            .try_append(&all[90], &[])
+            .unwrap()
+            .is_some()
+    );
+    let (patch, _) = open::<1>(&page).try_log(&all[91], &[]).unwrap();
     patch.apply(&mut page);
-    assert!(open::<1>(&page).try_append(&all[90]).unwrap().is_none());
-    assert!(open::<1>(&page).try_append(&all[91]).unwrap().is_none());
+    assert!(
+        open::<1>(&page)
+            .try_append(&all[90], &[])
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        open::<1>(&page)
+            .try_append(&all[91], &[])
+            .unwrap()
+            .is_none()
+    );
 }

@@ -111,13 +111,13 @@ fn inserts() {
             for e in all {
                 let at = pages.partition_point(|p| open::<1>(p).low() <= *e) - 1;
                 let page = &mut pages[at];
-                match open::<1>(page).add(e, 90).unwrap() {
-                    Added::Appended(patch) => {
+                match open::<1>(page).add(e, &[], 90).unwrap() {
+                    Added::Appended(patch, _) => {
                         counts[0] += 1;
                         patched += patch.len();
                         patch.apply(page);
                     }
-                    Added::Logged(patch) => {
+                    Added::Logged(patch, _) => {
                         counts[1] += 1;
                         patched += patch.len();
                         patch.apply(page);
@@ -237,7 +237,7 @@ fn merging() {
         let e = late.pop().unwrap();
         let mut logged = 0;
         for e in &late {
-            if let Some(patch) = open::<1>(&page).try_log(e) {
+            if let Some((patch, _)) = open::<1>(&page).try_log(e, &[]) {
                 patch.apply(&mut page);
                 logged += 1;
             }
@@ -287,7 +287,7 @@ fn logged() {
         loop {
             let key = all[0].key[0] + rng.below(all[959].key[0] - all[0].key[0]);
             let e = Entry::new([key], heap(rng.below(10_000_000), 226));
-            if let Some(patch) = open::<1>(&page).try_log(&e) {
+            if let Some((patch, _)) = open::<1>(&page).try_log(&e, &[]) {
                 logs += 1;
                 plain += patch.len() + 4 * patch.spans().count();
                 patch.apply(&mut page);

@@ -1,4 +1,6 @@
 use super::*;
+use crate::Block;
+use crate::tree::How;
 
 /// One run of random work; returns the report at its end and the greatest height on the way.
 fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
@@ -30,6 +32,21 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
             tree.insert(new, FILL).unwrap();
         }
         assert!(tree.contains(&new).unwrap());
+        if rng.chance(2) {
+            // Many at once: scattered ones, or such as follow on each other.
+            let last = expected.last().copied().unwrap_or(new);
+            let most = 1 + rng.below(100);
+            let mut many: Vec<_> = match rng.chance(50) {
+                true => (0..most)
+                    .map(|_| pattern.entry(rng.below(steps), &mut rng))
+                    .collect(),
+                false => (1..=most).map(|n| later(&last, n)).collect(),
+            };
+            many.retain(|entry| expected.insert(*entry));
+            many.sort_unstable();
+            let hint = rng.chance(50).then(|| tree.find(&new).unwrap().block());
+            insert_all(&tree, hint, &many);
+        }
         highest = highest.max(u32::from(tree.meta().unwrap().level) + 1);
         if rng.chance(1) {
             let (modulus, rest) = (2 + rng.below(9), rng.below(2));
@@ -108,6 +125,45 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
     (check(&mem, &expected), highest)
 }
 
+/// The `n`th entry after `last` in a table that is appended to.
+fn later<const W: usize>(last: &Entry<W>, n: u64) -> Entry<W> {
+    let mut key = last.key;
+    key[W - 1] = key[W - 1].saturating_add(n / 3);
+    Entry::new(key, last.tie.saturating_add(n << 16))
+}
+
+/// Adds entries in order, as many in a record as go.
+fn insert_all<const W: usize>(
+    tree: &Tree<'_, Mem, W>,
+    mut hint: Option<Block>,
+    mut rest: &[Entry<W>],
+) {
+    while let Some((first, more)) = rest.split_first() {
+        let done = tree.insert_with(hint, *first, more, FILL).unwrap();
+        if matches!(done.how, How::Appended | How::Logged) {
+            assert!(done.taken > 0);
+        } else {
+            assert_eq!(done.taken, 1);
+        }
+        hint = Some(done.block);
+        rest = &rest[done.taken..];
+    }
+}
+
+#[test]
+fn many_entries_at_once_make_few_records() {
+    let mem = empty::<1>();
+    let tree = tree::<1>(&mem, None);
+    let set: Set<1> = (1..6000).map(|i| entry(i, i)).collect();
+    let all: Vec<_> = set.iter().copied().collect();
+    for part in all.chunks(500) {
+        insert_all(&tree, None, part);
+    }
+    check(&mem, &set);
+    let records = mem.log().len();
+    assert!(records < 200, "{records}");
+}
+
 #[test]
 fn random_work_matches_a_set() {
     for seed in seeds(0, 20) {
@@ -153,7 +209,7 @@ fn a_build_starts_over_at_an_entry_out_of_order() {
     let pages = std::cell::RefCell::new(Pages::default());
     struct Shared<'a>(&'a std::cell::RefCell<Pages>);
     impl crate::tree::Sink for Shared<'_> {
-        fn put(&mut self, block: crate::Block, page: &crate::Page) -> crate::Result<()> {
+        fn put(&mut self, block: Block, page: &crate::Page) -> crate::Result<()> {
             self.0.borrow_mut().put(block, page)
         }
     }
@@ -291,7 +347,7 @@ fn a_remembered_leaf_is_only_a_hint() {
         let new = entry(i, i);
         let done = tree.insert_near(last, new, FILL).unwrap();
         last = match done.how {
-            crate::tree::How::Split(right) => right,
+            How::Split(right) => right,
             _ => done.block,
         };
         set.insert(new);
