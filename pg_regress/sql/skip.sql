@@ -12,7 +12,7 @@ SELECT omendb_check('sk_ab', true), omendb_check('sk_acd', true);
 EXPLAIN (COSTS OFF) SELECT count(*) FROM sk WHERE b = 1000;
 EXPLAIN (COSTS OFF) SELECT a, b FROM sk WHERE b BETWEEN 1000 AND 2000 ORDER BY a, b LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT a, c, d FROM sk WHERE d > 199990;
--- So it does where there are lists, and conditions before the groups; many groups are dearer than reading all.
+-- So it does where there are lists, and conditions before the groups; of many groups a range may leave few.
 EXPLAIN (COSTS OFF) SELECT count(*) FROM sk WHERE b IN (1000, 2000, 7000);
 EXPLAIN (COSTS OFF) SELECT count(*) FROM sk WHERE a > 3 AND b = 1000;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM sk WHERE a BETWEEN 2 AND 15 AND b IN (1000, 2000);
@@ -22,8 +22,6 @@ CREATE TABLE sk_many (k int8, v int4);
 INSERT INTO sk_many SELECT i, i % 1000 FROM generate_series(1, 20000) i;
 CREATE INDEX sk_many_kv ON sk_many USING learned (k, v);
 ANALYZE sk_many;
-EXPLAIN (COSTS OFF) SELECT * FROM sk_many WHERE v IN (1, 2, 3);
-EXPLAIN (COSTS OFF) SELECT * FROM sk_many WHERE k > 100 AND v IN (1, 2, 3);
 EXPLAIN (COSTS OFF) SELECT * FROM sk_many WHERE k BETWEEN 100 AND 120 AND v IN (1, 2, 3);
 DROP TABLE sk_many;
 -- Index-only: pages of the index and one of the visibility map; some a group, of many in all.
