@@ -75,3 +75,20 @@ VACUUM (FREEZE, ANALYZE) vac;
 SELECT vac_check();
 DROP TABLE vac, leaves, size;
 DROP FUNCTION vac_check();
+-- ANALYZE alone reads nothing of an index; VACUUM does.
+CREATE TABLE a (k int8) WITH (autovacuum_enabled = off);
+CREATE INDEX a_k ON a USING learned (k);
+INSERT INTO a SELECT hashint8extended(i, 1) FROM generate_series(1, 20000) i;
+CREATE FUNCTION blocks() RETURNS int8 LANGUAGE sql AS $$
+    SELECT pg_stat_clear_snapshot();
+    SELECT idx_blks_hit + idx_blks_read FROM pg_statio_user_indexes WHERE indexrelname = 'a_k' $$;
+SELECT pg_stat_force_next_flush();
+SELECT blocks() AS before \gset
+ANALYZE a;
+SELECT pg_stat_force_next_flush();
+SELECT blocks() - :before AS read_by_analyze;
+VACUUM a;
+SELECT pg_stat_force_next_flush();
+SELECT blocks() - :before > 10 AS read_by_vacuum;
+DROP TABLE a;
+DROP FUNCTION blocks;
