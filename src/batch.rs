@@ -221,10 +221,10 @@ fn add(index: Oid, mut entries: Box<dyn Any>) {
     // SAFETY: the transaction that has inserted into the table keeps its lock, so that table and index are there.
     unsafe {
         let index = pg_sys::index_open(index, lock);
-        let heap = pg_sys::table_open((*(*index).rd_index).indrelid, pg_sys::NoLock as i32);
+        let heap = pg_sys::table_open((*(*index).rd_index).indrelid, ffi::NO_LOCK);
         let words = Columns::of(index).words();
         for_words!(words, add_all(index, heap, &mut *entries));
-        pg_sys::table_close(heap, pg_sys::NoLock as i32);
+        pg_sys::table_close(heap, ffi::NO_LOCK);
         pg_sys::index_close(index, lock);
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! VACUUM's callback searches all dead rows for each entry, while most rows are alive. Its dead rows are just those whose line pointers
 //! were dead when VACUUM passed the table's page, and these stay so until VACUUM, after the indexes, makes them free. So the entries
-//! of other line pointers need no question. One look at a page answers for all of its rows, and those of a page marked as all-visible, which has no
-//! dead line pointer, for none. ARCHITECTURE.md has the argument.
+//! of other line pointers need no question, and one look at a page answers for all of its rows. ARCHITECTURE.md has the argument.
 
 use learned::store::Store;
 use pgrx::pg_sys;
@@ -15,7 +14,8 @@ use crate::storage::Relation;
 const OFFSETS: usize = 64 * 5;
 /// A page of the table of which nothing is known.
 const UNKNOWN: u32 = u32::MAX;
-/// Pages of the table are no longer looked at once more than one in so many had to be read from outside shared buffers.
+/// Pages of the table are no longer looked at once more than one in so many had to be read from outside shared buffers: VACUUM's way back over the
+/// table would read them again.
 const MISSES: i64 = 16;
 /// So many may be read in any case.
 const MISSES_AT_FIRST: i64 = 64;
@@ -70,22 +70,18 @@ impl Suspects {
             let most = (memory - size_of_val(suspects.blocks.as_slice())) / (OFFSETS / 8);
             let misses =
                 || pg_sys::pgBufferUsage.shared_blks_read + pg_sys::pgBufferUsage.local_blks_read;
-            let before = misses();
             let mut map = pg_sys::InvalidBuffer as pg_sys::Buffer;
-            let mut looks = 0;
+            // Pages that VACUUM passes over are often not in shared buffers where those that it reads are, so each kind has its own.
+            let mut budgets = [MISSES_AT_FIRST * MISSES; 2];
             for (block, known) in (0..).zip(&mut suspects.blocks) {
                 store.interrupt();
                 let status = pg_sys::visibilitymap_get_status(table, block, &raw mut map);
-                if u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0 {
-                    *known = 0;
+                let visible = u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0;
+                let budget = &mut budgets[usize::from(visible)];
+                if suspects.offsets.len() >= most || *budget < 0 {
                     continue;
                 }
-                if suspects.offsets.len() >= most
-                    || misses() - before > MISSES_AT_FIRST + looks / MISSES
-                {
-                    break;
-                }
-                looks += 1;
+                let before = misses();
                 *known = match dead_offsets(&store, block) {
                     Some([0, 0, 0, 0, 0]) => 0,
                     Some(offsets) => {
@@ -94,6 +90,7 @@ impl Suspects {
                     }
                     None => UNKNOWN,
                 };
+                *budget += 1 - (misses() - before) * MISSES;
             }
             if map != pg_sys::InvalidBuffer as pg_sys::Buffer {
                 pg_sys::ReleaseBuffer(map);

@@ -40,13 +40,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.insert_with(None, entry, &[], fill)
     }
 
-    /// Like [`Tree::insert`], looking first at the leaf `hint` (where the last insert went, say) and
-    /// its right sibling. The block must exist; what it holds is checked.
-    pub fn insert_near(&self, hint: Block, entry: Entry<W>, fill: u8) -> Result<Inserted> {
-        self.insert_with(Some(hint), entry, &[], fill)
-    }
-
     /// Adds `entry`, and as many of `more`, which follow it in order, as go with it into the same leaf by the same record.
+    /// Looks first at the leaf `hint` (where the last insert went, say) and its right sibling: the block must exist; what it holds is checked.
     pub fn insert_with(
         &self,
         mut hint: Option<Block>,

@@ -34,7 +34,7 @@ pub type Judge<'j> = dyn FnMut(u64, Block) -> Verdict + 'j;
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Adds an entry that the index does not have, unless one with the same key is in its way: then the result is None,
     /// and the index is as before. `key` are all entries with that key ([`crate::search::Field::same`]): NULLs are a value
-    /// like others. `hint` as in [`Tree::insert_near`].
+    /// like others. `hint` as in [`Tree::insert_with`].
     pub fn insert_unique(
         &self,
         mut hint: Option<Block>,

@@ -72,7 +72,7 @@ impl Load {
             let before = self.mem.log_len();
             self.begun.lock().unwrap().push((before, new));
             let done = match last.filter(|_| rng.chance(50)) {
-                Some(hint) => tree.insert_near(hint, new, FILL),
+                Some(hint) => tree.insert_with(Some(hint), new, &[], FILL),
                 None => tree.insert(new, FILL),
             };
             let done = unless_refused(done);

@@ -345,7 +345,7 @@ fn a_remembered_leaf_is_only_a_hint() {
     let mut last = 1;
     for i in 0..1500 {
         let new = entry(i, i);
-        let done = tree.insert_near(last, new, FILL).unwrap();
+        let done = tree.insert_with(Some(last), new, &[], FILL).unwrap();
         last = match done.how {
             How::Split(right) => right,
             _ => done.block,
@@ -353,13 +353,15 @@ fn a_remembered_leaf_is_only_a_hint() {
         set.insert(new);
     }
     let before = mem.reads();
-    tree.insert_near(last, entry(5000, 0), FILL).unwrap();
+    tree.insert_with(Some(last), entry(5000, 0), &[], FILL)
+        .unwrap();
     assert!(mem.reads() - before <= 2);
     set.insert(entry(5000, 0));
     // Meta page, inner page, leaves far to the left and right.
     let root = tree.meta().unwrap().root;
     for (i, hint) in (2000..).zip([0, 1, root, last].into_iter().cycle().take(200)) {
-        tree.insert_near(hint, entry(i % 7 * 300, i), FILL).unwrap();
+        tree.insert_with(Some(hint), entry(i % 7 * 300, i), &[], FILL)
+            .unwrap();
         set.insert(entry(i % 7 * 300, i));
     }
     check(&mem, &set);

@@ -160,7 +160,7 @@ impl<'m> Session<'m> {
     /// Trains in passing, as a writer does. Returns the leaf of the entry.
     fn insert(&mut self, entry: Entry<1>, near: Option<crate::Block>) -> crate::Block {
         let done = self.with(|tree| match near {
-            Some(near) => tree.insert_near(near, entry, FILL).unwrap(),
+            Some(near) => tree.insert_with(Some(near), entry, &[], FILL).unwrap(),
             None => tree.insert(entry, FILL).unwrap(),
         });
         let How::Split(right) = done.how else {
