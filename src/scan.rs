@@ -21,7 +21,7 @@ use crate::pg::column::Column;
 use crate::pg::columns::{Columns, item_pointer};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
-use crate::storage::{Pinned, Relation};
+use crate::storage::{Ahead, Pinned, Relation};
 use crate::{batch, cache};
 
 /// What `scan->opaque` points to: a scan of keys of so many words. It has a memory context of its own, with
@@ -59,6 +59,7 @@ struct Scan<const W: usize> {
     pinned: Option<Pinned>,
     mark: Option<Mark<W>>,
     dead: Dead<W>,
+    ahead: Ahead,
     /// The row of an index-only scan.
     tuple: Tuple,
     /// TIDs on their way into a bitmap.
@@ -96,6 +97,7 @@ impl<const W: usize> Scan<W> {
             pinned: None,
             mark: None,
             dead: Dead::new(),
+            ahead: Ahead::default(),
             tuple: Tuple::new(&columns),
             tids: Vec::new(),
             columns,
@@ -132,9 +134,12 @@ impl<const W: usize> Scan<W> {
         }
     }
 
-    /// Puts the next row into the server's scan, if the batch has it. Nothing here can panic or raise an error.
+    /// Puts the next row into the server's scan, if the batch has it, and it is not time to look ahead. Nothing here can panic or raise an error.
     #[inline(always)]
     fn next_of_batch(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
+        if !self.ahead.count() {
+            return false;
+        }
         let forward = backward == self.columns.reversed;
         match self.cursor.step(forward) {
             Some(entry) => self.put(scan, &entry),
@@ -148,10 +153,13 @@ impl<const W: usize> Scan<W> {
         if scan.kill_prior_tuple {
             self.dead.note(&self.cursor);
         }
+        let forward = backward == self.columns.reversed;
+        let (next, rows) = self.cursor.to_come(forward);
+        // SAFETY: the scan's table is open.
+        unsafe { self.ahead.look(scan, next, rows) };
         if self.next_of_batch(scan, backward) {
             return true;
         }
-        let forward = backward == self.columns.reversed;
         match self.fill(scan, forward) {
             Some(entry) => self.put(scan, &entry),
             None => return false,
@@ -180,6 +188,7 @@ impl<const W: usize> Scan<W> {
             return None;
         }
         self.count_search(scan);
+        let first = !self.cursor.is_started();
         let index = scan.indexRelation;
         self.release();
         // SAFETY: the scan's index is open, and stays so.
@@ -216,6 +225,7 @@ impl<const W: usize> Scan<W> {
             }
             pgrx::check_for_interrupts!();
         };
+        self.ahead.restart(first, scan.xs_want_itup);
         cache::review(&store);
         entry
     }

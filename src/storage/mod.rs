@@ -1,7 +1,9 @@
 //! The core's storage on PostgreSQL's shared buffers and write-ahead log. The only home of buffer FFI.
 
+mod ahead;
 mod buffers;
 mod bulk;
+mod lines;
 #[cfg(feature = "testing")]
 mod order;
 mod room;
@@ -9,6 +11,7 @@ mod suspects;
 mod wal;
 mod whereabouts;
 
+pub use ahead::Ahead;
 pub use buffers::{Pinned, Relation};
 pub use bulk::Bulk;
 pub use suspects::Suspects;

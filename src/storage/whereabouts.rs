@@ -12,6 +12,7 @@ use learned::page::{PAGE_SIZE, Page};
 use pgrx::pg_sys;
 
 use super::buffers::Relation;
+use super::lines::{self, is_shared};
 use crate::pg::ffi;
 
 /// Entries of the table: 128 kB, of which only what is used becomes memory.
@@ -48,12 +49,6 @@ pub(super) fn remember(store: &Relation, block: u32, buffer: pg_sys::Buffer, pag
     if place.load(Relaxed) != found {
         place.store(found, Relaxed);
     }
-}
-
-#[inline(always)]
-fn is_shared(buffer: pg_sys::Buffer) -> bool {
-    // SAFETY: a setting that never changes.
-    buffer > 0 && buffer <= unsafe { pg_sys::NBuffers }
 }
 
 /// Pins a block of the main fork in the buffer where it was last met. None: it is not there any
@@ -97,18 +92,6 @@ pub(super) fn prefetch(rel: pg_sys::Relation, block: u32, within: f32) {
     let first = at.saturating_sub(LINE * DATA / 2);
     let first = first.min(PAGE_SIZE - LINE * DATA);
     let head = (usize::from(begin) / LINE + 1).min(HEAD);
-    #[cfg(target_arch = "x86_64")]
-    for at in (0..head)
-        .map(|i| i * LINE)
-        .chain((0..DATA).map(|i| first + i * LINE))
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the address lies within the shared buffers, and a prefetch reads nothing.
-        unsafe {
-            let page = pg_sys::BufferBlocks.add((buffer as usize - 1) * PAGE_SIZE);
-            _mm_prefetch::<_MM_HINT_T0>(page.add(at));
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (first, head);
+    let head = (0..head).map(|i| i * LINE);
+    lines::fetch(buffer, head.chain((0..DATA).map(|i| first + i * LINE)));
 }

@@ -190,6 +190,20 @@ impl<const W: usize> Cursor<W> {
         entry
     }
 
+    /// The entries that [`Self::step`] will return next in a direction, and how many the batch had before; none where the batch was read in the other one.
+    pub fn to_come(&self, forward: bool) -> (usize, &[Entry<W>]) {
+        let next = self.at.wrapping_add(1);
+        let rest = self.batch.get(next..).unwrap_or_default();
+        (
+            next,
+            if forward == self.descending {
+                &[]
+            } else {
+                rest
+            },
+        )
+    }
+
     /// The entry last returned and the leaf that it came from, as long as the batch has it.
     pub fn current(&self) -> Option<(Entry<W>, Block)> {
         match self.trail {
