@@ -168,7 +168,7 @@ unsafe fn insert<const W: usize>(
         cache::remember(&tree);
         done.or_raise(index)
     };
-    let mut done = add(cache::near(index), !cache::may_purge(index));
+    let mut done = add(cache::near(index), false);
     if done.how == How::Full {
         // SAFETY: the caller's contract; nothing is locked and the cache not in use.
         unsafe { make_room::<W>(store, heap, done.block) };
@@ -178,15 +178,27 @@ unsafe fn insert<const W: usize>(
     done.taken
 }
 
-/// Removes dead entries from a full leaf, and notes whether there were any to speak of.
+/// Spares a full leaf a split, if possible: removes dead entries from it, if it is time to ask about them and there are any to speak of, or else gives some to
+/// its neighbour.
 ///
 /// # Safety
 /// As for [`purge::make_room`].
 #[cold]
 unsafe fn make_room<const W: usize>(store: &Relation, heap: pg_sys::Relation, leaf: Block) {
-    // SAFETY: the caller's contract.
-    let many = unsafe { purge::make_room::<W>(store.raw(), heap, leaf) };
-    cache::purged(store.raw(), many);
+    let index = store.raw();
+    if cache::may_purge(index) {
+        // SAFETY: the caller's contract.
+        let many = unsafe { purge::make_room::<W>(index, heap, leaf) };
+        cache::purged(index, many);
+        if many {
+            return;
+        }
+    }
+    let tree = cache::tree::<W>(store);
+    let done = tree.redistribute(leaf);
+    cache::remember(&tree);
+    drop(tree);
+    done.or_raise(index);
 }
 
 /// What is left to do when nothing is locked any more and nothing refers to the cache.
@@ -246,7 +258,7 @@ unsafe fn insert_unique<const W: usize>(
                 cache::remember(&tree);
                 return unique.or_raise(index);
             }
-            let tree = tree.with_splits(!cache::may_purge(index));
+            let tree = tree.with_splits(false);
             let inserted = tree.insert_unique(near, entry, &same, fill, judge);
             cache::remember(&tree);
             drop(tree);

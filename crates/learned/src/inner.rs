@@ -168,15 +168,16 @@ impl<'a, const W: usize> Inner<'a, W> {
         Ok(Some(Change::between(self.page, page)))
     }
 
-    /// Makes the downlink `old` another one, which leads to what is left of the child where that does not begin any more. Not for the
-    /// page's first item, without which the page would not begin at its low fence.
+    /// Makes the downlink `old` another one, between the same neighbours, which leads to what is left of the child where that does not begin any more. Not for
+    /// the page's first item, without which the page would not begin at its low fence.
     pub fn relink(&self, old: Item<W>, new: Item<W>) -> Result<Change> {
         let at = self.count(|separator| *separator < old.0);
         let next = match at + 1 < self.len {
             true => self.separator(at + 1),
             false => self.frame.high,
         };
-        let fits = old.0 > self.frame.low && old.0 < new.0 && new.0 < next;
+        let last = at.checked_sub(1).map(|before| self.separator(before));
+        let fits = last.is_some_and(|last| last < new.0) && new.0 < next && new.0 != old.0;
         if self.child_of(&old.0) != Some(old.1) || !fits {
             let fault = format!("no downlink to {}", old.1);
             return Err(Error::corrupted(self.block, fault));

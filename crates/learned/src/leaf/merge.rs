@@ -4,6 +4,7 @@ use super::contents::Contents;
 use super::split::first_true;
 use super::view::Leaf;
 use super::{Layout, MAX_SLOTS};
+use crate::page::Block;
 
 /// Percentage of a page up to which leaves are filled from which a vacuum has removed entries.
 pub const DENSE: usize = 90;
@@ -81,19 +82,13 @@ impl<const W: usize> Contents<W> {
     /// These contents with the first entries of the right neighbour, so that they take [`DENSE`] percent of a page, and
     /// what is left of the neighbour, with a new fence between them and the neighbour's right link. Logs are merged; runs stay as they are but for one that is cut.
     /// None where too little would move, or all would.
-    pub fn fill_up(mut self, mut right: Self) -> Option<(Self, Self)> {
-        for part in [&mut self, &mut right] {
-            if !part.log.is_empty() {
-                part.merge(None);
-            }
-        }
-        let least = self.fill().bytes + Layout::<W>::ROOM * LEAST / 100;
-        let own = self.slots();
-        self.runs.append(&mut right.runs);
-        self.high = right.high;
-        let slots = self.slots();
+    pub fn fill_up(self, right: Self) -> Option<[Self; 2]> {
+        let (all, own, last) = self.unite(right);
+        // At least so much moves.
+        let least = all.left_bytes(own) + Layout::<W>::ROOM * LEAST / 100;
+        let slots = all.slots();
         let is_over = |at: usize| {
-            let (bytes, live) = (self.left_bytes(at), at);
+            let (bytes, live) = (all.left_bytes(at), at);
             let part = Fill::<W> {
                 bytes,
                 slots: at,
@@ -102,12 +97,42 @@ impl<const W: usize> Contents<W> {
             !part.takes(DENSE)
         };
         let at = first_true(own + 1, slots, is_over).checked_sub(1)?;
-        if at <= own || at + 1 >= slots || self.left_bytes(at) < least {
+        if at <= own || at + 1 >= slots || all.left_bytes(at) < least {
             return None;
         }
+        all.part(at, last)
+    }
+
+    /// These contents without their last entries, and those of the right neighbour with them, so that both take as many bytes. Else as
+    /// [`Self::fill_up`].
+    pub fn balance(self, right: Self) -> Option<[Self; 2]> {
+        let (all, own, last) = self.unite(right);
+        let least = Layout::<W>::ROOM * LEAST / 100;
+        let at = all.middle()?;
+        if at >= own || all.left_bytes(at) + least > all.left_bytes(own) {
+            return None;
+        }
+        all.part(at, last)
+    }
+
+    /// The runs of both, logs merged; the slots of the left one; link and flags of the right one.
+    fn unite(mut self, mut right: Self) -> (Self, usize, (Option<Block>, u16)) {
+        for part in [&mut self, &mut right] {
+            if !part.log.is_empty() {
+                part.merge(None);
+            }
+        }
+        let own = self.slots();
+        self.runs.append(&mut right.runs);
+        self.high = right.high;
+        (self, own, (right.right, right.flags))
+    }
+
+    /// Two pages' contents, if they are, with a new fence between them.
+    fn part(self, at: usize, last: (Option<Block>, u16)) -> Option<[Self; 2]> {
         let (near, mut rest) = self.cut(at);
-        (rest.right, rest.flags) = (right.right, right.flags);
-        (near.fits() && rest.fits()).then_some((near, rest))
+        (rest.right, rest.flags) = last;
+        (near.fits() && rest.fits()).then_some([near, rest])
     }
 
     fn fill(&self) -> Fill<W> {

@@ -20,14 +20,18 @@ impl<const W: usize> Contents<W> {
     /// Splits in the middle by encoded size, runs cut as they are, the log's entries shared out as they are: a page's
     /// contents always come apart like this. None where there are fewer than two slots.
     pub fn halve(self) -> Option<(Self, Self)> {
-        let slots = self.slots();
-        if slots < 2 {
-            return None;
-        }
-        let at = first_true(1, slots - 1, |at| {
-            self.left_bytes(at) >= self.right_bytes(at)
-        });
+        let at = self.middle()?;
         Some(self.cut(at))
+    }
+
+    /// The slot in the middle by encoded size; None where there are fewer than two.
+    pub(super) fn middle(&self) -> Option<usize> {
+        let slots = self.slots();
+        (slots > 1).then(|| {
+            first_true(1, slots - 1, |at| {
+                self.left_bytes(at) >= self.right_bytes(at)
+            })
+        })
     }
 
     /// The slots before `at` and the others, for `0 < at < slots`.

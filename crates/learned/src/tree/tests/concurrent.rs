@@ -81,6 +81,9 @@ impl Load {
                 // As a scan does that finds it dead; it may have moved on, or the leaf be another page.
                 unless_refused(tree.delete(leaf, &[new]));
             }
+            if let Some(leaf) = last.filter(|_| rng.chance(10)) {
+                unless_refused(tree.redistribute(leaf));
+            }
             if done.is_some() && !dies {
                 let after = self.mem.log_len();
                 self.kept.lock().unwrap().push((after, new));

@@ -7,6 +7,7 @@ use super::*;
 use crate::inner::{self, Frame, Inner};
 use crate::page::Block;
 use crate::store::{Change, Store};
+use crate::tree::How;
 
 /// Few leaves are the first or the last below their parent.
 fn wide<const W: usize>(set: &Set<W>) -> Mem {
@@ -277,6 +278,99 @@ fn only_a_downlink_that_is_there_is_changed() {
         let change = view.relink((at(old.0), old.1), (at(new.0), new.1));
         assert!(change.is_err(), "{old:?} {new:?}");
     }
+}
+
+/// Adds entries as an index does on a server: a full leaf is split only if its neighbour takes nothing.
+fn insert_sparingly(mem: &Mem, set: &mut Set<WORDS>, new: Entry<WORDS>) {
+    let tree = tree::<WORDS>(mem, None);
+    let done = tree.with_splits(false).insert(new, FILL).unwrap();
+    if done.how == How::Full {
+        let tree = super::tree::<WORDS>(mem, None);
+        tree.redistribute(done.block).unwrap();
+        tree.insert(new, FILL).unwrap();
+    }
+    set.insert(new);
+}
+
+#[test]
+fn full_leaves_give_to_their_neighbours() {
+    for seed in seeds(0, 3) {
+        let mut rng = Rng::new(seed);
+        let (sparing, plain) = (empty::<WORDS>(), empty::<WORDS>());
+        let mut set = Set::new();
+        for i in 0..20_000 {
+            let new = Pattern::Random.entry(i, &mut rng);
+            insert_sparingly(&sparing, &mut set, new);
+            tree::<WORDS>(&plain, None).insert(new, FILL).unwrap();
+        }
+        let (few, many) = (check(&sparing, &set).leaves, check(&plain, &set).leaves);
+        assert!(shifts(&sparing) > 10);
+        assert!(few * 100 < many * 95, "seed {seed}: {few} leaves, {many}");
+    }
+}
+
+/// A crash after each record, and work that goes on after some.
+#[test]
+fn every_record_of_a_redistribution_leaves_a_sound_tree() {
+    let mut hit = 0;
+    for (seed, pattern) in (0..).zip(PATTERNS) {
+        let mut rng = Rng::new(seed);
+        let mut set = Set::new();
+        let mem = empty::<WORDS>();
+        for i in 0..6000 {
+            insert_sparingly(&mem, &mut set, pattern.entry(i, &mut rng));
+        }
+        let mut pages = mem.base();
+        let mut before = Set::new();
+        for record in mem.log() {
+            record.redo(&mut pages);
+            if record.blocks().count() != 4 {
+                continue;
+            }
+            hit += 1;
+            let after = Mem::new(pages.clone());
+            let mut found = Set::new();
+            let report = tree::<WORDS>(&after, None).verify(&mut |e| assert!(found.insert(*e)));
+            assert_eq!(report.unwrap().incomplete, 0);
+            assert!(before.is_subset(&found), "an entry is lost");
+            assert!(found.is_subset(&set), "an entry came from nowhere");
+            if rng.chance(20) {
+                crash::go_on(&after, found.clone(), pattern, &mut rng);
+            }
+            before = found;
+        }
+    }
+    assert!(hit > 20, "{hit}");
+}
+
+/// Who reads goes on from an entry, whatever full leaves give to their neighbours meanwhile.
+#[test]
+fn a_leaf_gives_nothing_to_a_pinned_or_full_one() {
+    let set: Set<WORDS> = (0..600).map(|i| entry(i, i)).collect();
+    let (mem, left, right, _) = halves(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    // Both have as much.
+    assert!(!tree.redistribute(left).unwrap());
+    tree.purge(right, &mut |tie: u64| tie % 16 < 12).unwrap();
+    let pin = mem.pin(mem.read(right).unwrap());
+    assert!(!tree.redistribute(left).unwrap());
+    drop(pin);
+    let (_pin, before) = (mem.pin(mem.read(left).unwrap()), place(&mem, left).1);
+    assert!(tree.redistribute(left).unwrap());
+    assert!(place(&mem, left).1 < before);
+    // The page of the one that took over is free now, and no leaf.
+    assert!(!tree.redistribute(right).unwrap());
+    let mem = build(&set);
+    let first = super::tree::<WORDS>(&mem, None)
+        .find(&Entry::MIN)
+        .unwrap()
+        .block();
+    assert!(
+        !super::tree::<WORDS>(&mem, None)
+            .redistribute(first)
+            .unwrap()
+    );
+    assert_eq!(mem.log_len(), 0);
 }
 
 /// Scans have left tombstones nearly everywhere; VACUUM finds a few more.

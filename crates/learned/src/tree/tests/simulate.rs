@@ -91,6 +91,11 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
             let removed = tree.purge(block, &mut |tie: u64| dead(tie)).unwrap();
             assert_eq!(removed, before - expected.len());
         }
+        if rng.chance(5) {
+            // As a full leaf is before it is split.
+            let block = tree.find(&new).unwrap().block();
+            tree.redistribute(block).unwrap();
+        }
         if rng.chance(1) {
             tree.retrain(i as i64).unwrap();
             if rng.chance(50) {
