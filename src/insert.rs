@@ -198,7 +198,10 @@ unsafe fn make_room<const W: usize>(store: &Relation, heap: pg_sys::Relation, le
     let done = tree.redistribute(leaf);
     cache::remember(&tree);
     drop(tree);
-    done.or_raise(index);
+    if done.or_raise(index) {
+        // As good as a split: dead rows are to be asked about every so often.
+        cache::split(index);
+    }
 }
 
 /// What is left to do when nothing is locked any more and nothing refers to the cache.

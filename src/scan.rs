@@ -180,6 +180,8 @@ impl<const W: usize> Scan<W> {
     /// Reads the next batch and returns its first entry; None at the end of the range.
     #[inline(never)]
     fn fill(&mut self, scan: &pg_sys::IndexScanDescData, forward: bool) -> Option<Entry<W>> {
+        // Rows of this statement are to be found by what it calls.
+        batch::settle();
         // SAFETY: the scan's index and table are open.
         unsafe { self.dead.remove(scan) };
         if !self.cursor.has_more(forward) {
@@ -418,8 +420,6 @@ fn next_of_several(
 #[inline(never)]
 #[pg_guard]
 unsafe extern "C-unwind" fn next(scan: pg_sys::IndexScanDesc, backward: bool) -> bool {
-    // Rows of this statement are to be found by what it calls.
-    batch::settle();
     // SAFETY: opaque is what ambeginscan put there; nothing else refers to scan or state now.
     let (scan, state) = unsafe { (&mut *scan, &mut *(*scan).opaque.cast::<State>()) };
     with_scan!(state, of => of.next(scan, backward))

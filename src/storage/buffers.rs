@@ -202,6 +202,9 @@ impl Relation {
     }
 }
 
+/// The number under which the server's lock manager has the borders between leaves: that of the first leaf, since META's is the model.
+const BORDERS: Block = 1;
+
 impl Store for Relation {
     type Read = Read;
     type Write = Write;
@@ -343,6 +346,28 @@ impl Store for Relation {
     fn merged(&self, left: &Write, right: &Write) {
         // SAFETY: the relation is open.
         unsafe { query::PredicateLockPageCombine(self.rel, right.block(), left.block()) };
+    }
+
+    fn vacuuming<R>(&self, work: impl FnOnce() -> R) -> R {
+        let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        // SAFETY: the relation is open, and nothing of it locked. After an ERROR the transaction's abort gives the lock back.
+        unsafe { pg_sys::LockPage(self.rel, BORDERS, lock) };
+        let done = work();
+        // SAFETY: locked above.
+        unsafe { pg_sys::UnlockPage(self.rel, BORDERS, lock) };
+        done
+    }
+
+    fn unless_vacuumed<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+        let lock = pg_sys::ShareLock as pg_sys::LOCKMODE;
+        // SAFETY: as above; nobody waits here.
+        if !unsafe { pg_sys::ConditionalLockPage(self.rel, BORDERS, lock) } {
+            return None;
+        }
+        let done = work();
+        // SAFETY: locked above.
+        unsafe { pg_sys::UnlockPage(self.rel, BORDERS, lock) };
+        Some(done)
     }
 
     fn freed(&self, block: Block) {

@@ -50,6 +50,8 @@ struct State {
     spare: Option<u64>,
     read_limit: Option<u64>,
     schedule: Option<schedule::Schedule>,
+    vacuums: u32,
+    gifts: u32,
 }
 
 impl Mem {
@@ -283,6 +285,33 @@ impl Store for Mem {
 
     fn has_passed(&self, moment: u64) -> bool {
         moment <= self.state().idle_at
+    }
+
+    fn vacuuming<R>(&self, work: impl FnOnce() -> R) -> R {
+        loop {
+            let mut state = self.pass(self.state());
+            if state.gifts == 0 {
+                state.vacuums += 1;
+                break;
+            }
+            drop(state);
+            thread::yield_now();
+        }
+        let done = work();
+        self.state().vacuums -= 1;
+        done
+    }
+
+    fn unless_vacuumed<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+        let mut state = self.state();
+        if state.vacuums > 0 {
+            return None;
+        }
+        state.gifts += 1;
+        drop(state);
+        let done = work();
+        self.state().gifts -= 1;
+        Some(done)
     }
 
     fn interrupt(&self) {

@@ -73,6 +73,16 @@ pub trait Store {
     /// The entries of the leaf `right` have moved to `left`; both are still locked.
     fn merged(&self, _left: &Self::Write, _right: &Self::Write) {}
 
+    /// Does a vacuum's `work` when nobody moves entries across borders of leaves any more ([`Store::unless_vacuumed`]), and keeps everybody from it.
+    fn vacuuming<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    /// Does `work`, which moves entries across a border of leaves, unless a vacuum is under way, which may stand there.
+    fn unless_vacuumed<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+        Some(work())
+    }
+
     /// What an inner page freed now is stamped with.
     fn moment(&self) -> u64 {
         0

@@ -30,6 +30,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// none is missed. Incomplete splits are completed on the way. With `merge` neighbours that fit on
     /// one page are merged and sparse ones filled up; only one backend at a time may ask for that.
     pub fn vacuum(&self, dead: &mut dyn Dead, merge: bool) -> Result<Vacuumed> {
+        self.store.vacuuming(|| self.vacuum_alone(dead, merge))
+    }
+
+    fn vacuum_alone(&self, dead: &mut dyn Dead, merge: bool) -> Result<Vacuumed> {
         let mut done = Vacuumed::default();
         let (mut low, mut hint) = (Entry::MIN, None);
         let (mut passed, mut asked) = (Vec::new(), Asked::default());
