@@ -89,6 +89,8 @@ wait_loads() {
 check_load() {
     local kinds=${1:-index,indexonly,bitmap}
     sql -c "SELECT omendb_check('load_k', true), omendb_check('load_ts', true), omendb_check('load_value', true)" >/dev/null
+    # On a slow machine the load's own may not have got far, and the planner prefers other plans then. A standby has no index-only scans.
+    if [[ $kinds = *indexonly* ]]; then sql -c 'VACUUM load'; fi
     sql -c "SELECT same('SELECT k FROM load WHERE k IS NOT NULL', '{$kinds}'), same('SELECT k FROM load WHERE k IS NULL', '{$kinds}'),
         same('SELECT ts FROM load ORDER BY ts DESC', '{${kinds/,bitmap/}}'), same('SELECT ts, value FROM load WHERE ts >= ''2024-06-01''', '{$kinds}'), same('SELECT k, ts, pad FROM load WHERE k BETWEEN 0 AND 3000000000', '{${kinds/indexonly,/}}')" >/dev/null
     say "checked: $(sql -c "SELECT count(*) || ' rows, index sizes ' || pg_relation_size('load_k') / 1024 || ' and ' || pg_relation_size('load_ts') / 1024 || ' kB' FROM load")"
