@@ -1,7 +1,7 @@
 //! Inserting entries.
 
 use learned::store::Store;
-use learned::tree::{How, Inserted};
+use learned::tree::{How, Inserted, Splits};
 use learned::{Block, Entry};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -168,23 +168,38 @@ unsafe fn insert<const W: usize>(
         cache::remember(&tree);
         done.or_raise(index)
     };
-    let mut done = add(cache::near(index), false);
-    if done.how == How::Full {
+    let mut done = add(cache::near(index), splits(index));
+    if let How::Full { churned } = done.how {
         // SAFETY: the caller's contract; nothing is locked and the cache not in use.
-        unsafe { make_room::<W>(store, heap, done.block) };
-        done = add(Some(done.block), true);
+        unsafe { make_room::<W>(store, heap, done.block, churned) };
+        done = add(Some(done.block), Splits::Always);
     }
     conclude::<W>(store, Some(done));
     done.taken
 }
 
-/// Spares a full leaf a split, if possible: removes dead entries from it, if it is time to ask about them and there are any to speak of, or else gives some to
-/// its neighbour.
+/// Which full leaves are not to be split before room was made.
+#[inline(always)]
+fn splits(index: pg_sys::Relation) -> Splits {
+    if cache::may_purge(index) {
+        Splits::Never
+    } else {
+        Splits::UnlessChurned
+    }
+}
+
+/// Spares a full leaf a split, if possible: removes dead entries from it, if it is time to ask about them and there are any to speak of, or else, where
+/// entries die, gives some to its neighbour.
 ///
 /// # Safety
 /// As for [`purge::make_room`].
 #[cold]
-unsafe fn make_room<const W: usize>(store: &Relation, heap: pg_sys::Relation, leaf: Block) {
+unsafe fn make_room<const W: usize>(
+    store: &Relation,
+    heap: pg_sys::Relation,
+    leaf: Block,
+    churned: bool,
+) {
     let index = store.raw();
     if cache::may_purge(index) {
         // SAFETY: the caller's contract.
@@ -193,6 +208,9 @@ unsafe fn make_room<const W: usize>(store: &Relation, heap: pg_sys::Relation, le
         if many {
             return;
         }
+    }
+    if !churned {
+        return;
     }
     let tree = cache::tree::<W>(store);
     let done = tree.redistribute(leaf);
@@ -261,13 +279,18 @@ unsafe fn insert_unique<const W: usize>(
                 cache::remember(&tree);
                 return unique.or_raise(index);
             }
-            let tree = tree.with_splits(false);
+            let tree = tree.with_splits(splits(index));
             let inserted = tree.insert_unique(near, entry, &same, fill, judge);
             cache::remember(&tree);
             drop(tree);
             done = inserted.or_raise(index);
-            if let Some(full) = done.filter(|done| done.how == How::Full) {
-                make_room::<W>(&store, row.heap, full.block);
+            if let Some(Inserted {
+                block,
+                how: How::Full { churned },
+                ..
+            }) = done
+            {
+                make_room::<W>(&store, row.heap, block, churned);
                 let tree = cache::tree::<W>(&store);
                 let inserted = tree.insert_unique(None, entry, &same, fill, judge);
                 cache::remember(&tree);

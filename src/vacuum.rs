@@ -2,9 +2,10 @@
 
 use std::ffi::c_void;
 
+use learned::Tree;
+use learned::page::{Block, META};
 use learned::store::Store;
-use learned::tree::{Dead, Swept, Vacuumed};
-use learned::{Tree, page::META};
+use learned::tree::{Dead, Offsets, Suspect, Swept, Vacuumed};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
@@ -61,23 +62,24 @@ struct Reaped {
     callback: pg_sys::IndexBulkDeleteCallback,
     state: *mut c_void,
     suspects: Option<Suspects>,
-    /// For each tie that is asked about: block and offset of the row, and below them the tie's place.
+    /// For each suspect block and offset of the row, and below them its place.
     asked: Vec<u64>,
 }
 
 impl Dead for Reaped {
-    fn find(&mut self, ties: &[u64], places: &mut Vec<usize>) {
+    fn offsets(&self, block: Block) -> Option<&Offsets> {
+        self.suspects.as_ref()?.offsets(block)
+    }
+
+    fn find(&mut self, suspects: &[Suspect], places: &mut Vec<usize>) {
         let Some(callback) = self.callback else {
             return;
         };
-        let suspects = self.suspects.as_ref();
-        let is_suspect = |tie: u64| suspects.is_none_or(|suspects| suspects.contains(tie));
-        let numbered = (0..).zip(ties).filter(|(_, tie)| is_suspect(**tie));
         self.asked.clear();
-        self.asked
-            .extend(numbered.map(|(place, tie): (u64, _)| tie << 16 | place));
+        let asked = suspects.iter().map(|one| one.tie << 16 | one.place as u64);
+        self.asked.extend(asked);
         // In the table's order the callback's searches resemble each other.
-        if suspects.is_some() && !self.asked.is_sorted() {
+        if self.suspects.is_some() && !self.asked.is_sorted() {
             self.asked.sort_unstable();
         }
         let (asked, state) = (self.asked.as_mut_slice(), self.state);

@@ -31,11 +31,11 @@ fresh_server races fsync=off autovacuum=off
 new_database races
 sql < "$ROOT/pg_regress/sql/setup.sql" >/dev/null
 
-# For merges all of the later rows die, else a third of them.
+# For merges all of the later rows die, else a third of them. What gives has been vacuumed before.
 setup_of() {
-    local dead
-    case $1 in vacuum* | shift* | retrain*) dead='k % 3 = 0' ;; merge:*) dead=true ;; *) return ;; esac
-    echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND $dead;"
+    local dead after=
+    case $1 in vacuum* | shift* | retrain*) dead='k % 3 = 0' ;; merge:*) dead=true ;; giving*) dead=true after=' VACUUM r;' ;; *) return ;; esac
+    echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND $dead;$after"
 }
 statement_of() { case $1 in vacuum* | shift* | merge:*) echo 'VACUUM r;' ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
 
@@ -52,7 +52,9 @@ for step in "${steps[@]}"; do
         to=$dir/$([ $file = stop.spec ] && echo "specs/$name.spec" || echo "expected/$name.out")
         kind=$(case $step in vacuum* | shift* | merge:* | retrain*) echo vacuum ;; *) echo insert ;; esac)
         from=$ROOT/tests/isolation/$([ $file = stop.spec ] && echo stop.spec || echo "stop_$kind.out")
-        [ ! -e "$from" ] || sed "s/@STEP@/$step/; s/@SETUP@/$(setup_of "$step")/; s/@STATEMENT@/$(statement_of "$step")/" "$from" > "$to"
+        # VACUUM must be alone.
+        setup=$(setup_of "$step" | sed 's/VACUUM r;/} setup { & } setup {/')
+        [ ! -e "$from" ] || sed "s/@STEP@/$step/; s/@SETUP@/$setup/; s/@STATEMENT@/$(statement_of "$step")/" "$from" > "$to"
         case $step in merge:*) sed -i '/^1| 9961/d; s/^(3 rows)/(2 rows)/' "$to" ;; esac
     done
 done
@@ -82,7 +84,8 @@ wait_for() { # QUERY RESULT
 }
 make_table() {
     sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS r' -c 'CREATE TABLE r (k int8, v int4)' -c "CREATE INDEX r_k ON r USING $AM (k)" \
-        -c "INSERT INTO r SELECT hashint8extended(i, 0), 0 FROM generate_series(1, 3000) i" -c "$1"
+        -c "INSERT INTO r SELECT hashint8extended(i, 0), 0 FROM generate_series(1, 3000) i"
+    sql <<< "$1"
 }
 # Stops a new session at step $1 in statement $2; its pid in $stopped, the one that holds it up is $holder.
 stop_at() {

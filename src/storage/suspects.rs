@@ -4,7 +4,9 @@
 //! were dead when VACUUM passed the table's page, and these stay so until VACUUM, after the indexes, makes them free. So the entries
 //! of other line pointers need no question, and one look at a page answers for all of its rows. ARCHITECTURE.md has the argument.
 
+use learned::page::Block;
 use learned::store::Store;
+use learned::tree::Offsets;
 use pgrx::pg_sys;
 
 use crate::pg::ffi;
@@ -24,7 +26,7 @@ const MISSES_AT_FIRST: i64 = 64;
 pub struct Suspects {
     /// For each block: 0, no dead line pointer; or the number, from 1 on, of its set of offsets; or [`UNKNOWN`].
     blocks: Vec<u32>,
-    offsets: Vec<[u64; OFFSETS / 64]>,
+    offsets: Vec<Offsets>,
 }
 
 impl Suspects {
@@ -99,23 +101,14 @@ impl Suspects {
         }
     }
 
-    /// Whether the row of this tie may be dead.
+    /// The offsets of the block whose line pointers are dead; None where that is not known.
     #[inline]
-    pub fn contains(&self, tie: u64) -> bool {
-        let (block, offset) = ((tie >> 16) as u32 as usize, tie as u16);
-        let Some(&number) = self.blocks.get(block) else {
-            return true;
-        };
-        // Most are 0 where rows die side by side.
-        if number == 0 {
-            return false;
-        }
-        let offsets = self.offsets.get(number as usize - 1);
-        let word = offsets.map(|o| o.get(usize::from(offset / 64)));
-        match word {
-            Some(Some(word)) => word >> (offset % 64) & 1 == 1,
-            // Unknown, or beyond what any heap has.
-            _ => true,
+    pub fn offsets(&self, block: Block) -> Option<&Offsets> {
+        /// Most blocks' where rows die side by side.
+        static NONE: Offsets = [0; OFFSETS / 64];
+        match *self.blocks.get(block as usize)? {
+            0 => Some(&NONE),
+            number => self.offsets.get(number as usize - 1),
         }
     }
 }
@@ -124,7 +117,7 @@ impl Suspects {
 ///
 /// # Safety
 /// The store is of a heap, which has the block.
-unsafe fn dead_offsets(store: &Relation, block: u32) -> Option<[u64; OFFSETS / 64]> {
+unsafe fn dead_offsets(store: &Relation, block: u32) -> Option<Offsets> {
     let page = store.read(block).ok()?;
     /// `pd_lower` is here in the header, which all pages of the server have, and which is so long.
     const LOWER: usize = 12;

@@ -73,6 +73,8 @@ pub mod head {
 pub const INCOMPLETE_SPLIT: u16 = 1;
 /// Flag: scans or inserts have removed entries from the leaf since VACUUM passed it.
 pub const THINNED: u16 = 2;
+/// Flag: entries have been removed from the leaf, or the one that it was split from, and VACUUM has not passed it since without finding more.
+pub const CHURNED: u16 = 4;
 
 /// What a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

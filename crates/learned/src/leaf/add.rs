@@ -1,11 +1,15 @@
 //! What adding an entry to a leaf comes to.
 
+use super::Layout;
 use super::contents::Contents;
 use super::view::Leaf;
 use crate::error::Result;
 use crate::key::Entry;
-use crate::page::Page;
+use crate::page::{CHURNED, Page};
 use crate::store::Patch;
+
+/// A merge of the log encodes no more slots afresh where the page can be cut in two first.
+const MOST_ENCODED: usize = 1536;
 
 /// How a leaf takes a new entry, cheapest first.
 #[derive(Debug)]
@@ -16,9 +20,10 @@ pub enum Added<const W: usize> {
     Logged(Patch, usize),
     /// The page with its log merged into the runs.
     Merged(Box<Page>),
-    /// Likewise as two pages.
+    /// Two pages, the entry on one of them.
     Split(Box<[Contents<W>; 2]>),
-    /// Two halves of the page, without the entry yet: what a merge of its log would give fills more than two pages.
+    /// Two halves of the page as it is, without the entry: a merge of its log would be too costly, or give more than two pages, and the log of
+    /// the half that is to take the entry is still full.
     Halved(Box<[Contents<W>; 2]>),
 }
 
@@ -36,10 +41,15 @@ impl<const W: usize> Leaf<'_, W> {
             return Ok(Added::Logged(patch, taken));
         }
         let mut contents = self.contents()?;
+        if self.is_worth_halving(&contents, e)
+            && let Some((left, right)) = contents.clone().halve()
+        {
+            return Ok(halved(left, right, e));
+        }
         contents.insert(*e);
         let mut page = contents.to_page();
         if (page.is_none() || contents.is_tight()) && self.dead > 0 {
-            contents.remove(&[]);
+            contents.remove(&[], std::iter::empty());
             page = contents.to_page();
         }
         let split = page.is_none() || contents.is_tight();
@@ -50,8 +60,38 @@ impl<const W: usize> Leaf<'_, W> {
             return Ok(Added::Merged(page));
         }
         match self.contents()?.halve() {
-            Some((left, right)) => Ok(Added::Halved(Box::new([left, right]))),
+            Some((left, right)) => Ok(halved(left, right, e)),
             None => Err(self.fault("full with fewer than two slots")),
         }
+    }
+
+    /// Whether the page, whose log has no room for `e`, is better cut in two as it is, which costs little, than merged with its log: where that would
+    /// encode very many entries afresh, or be of little use since the page is full but for a short log.
+    fn is_worth_halving(&self, contents: &Contents<W>, e: &Entry<W>) -> bool {
+        // Where entries die, leaves shall be full before they are split: what is split may become superfluous again.
+        let dying = self.dead > 0 || self.flags() & CHURNED != 0;
+        let few = self.log < Layout::<W>::SHORT && !dying && e.tie != 0;
+        if !few && self.slots <= MOST_ENCODED {
+            return false;
+        }
+        // What comes at the ends of groups goes on there, and they are left full.
+        let touched = contents.touched_slots(e);
+        touched > MOST_ENCODED || few && touched * 2 > self.slots
+    }
+}
+
+/// The halves of a page, the entry in the log of one of them, if that has room.
+fn halved<const W: usize>(mut left: Contents<W>, mut right: Contents<W>, e: &Entry<W>) -> Added<W> {
+    let half = if *e < right.low {
+        &mut left
+    } else {
+        &mut right
+    };
+    let done = half.try_log(*e);
+    let halves = Box::new([left, right]);
+    if done {
+        Added::Split(halves)
+    } else {
+        Added::Halved(halves)
     }
 }

@@ -137,6 +137,25 @@ pub(super) fn assign(bitmap: &mut [u8], i: usize, to: bool) {
     }
 }
 
+/// The bits set of `words` among `from..to`, ascending.
+pub(super) fn ones(words: &[u64], from: usize, to: usize) -> impl Iterator<Item = usize> {
+    let some = words
+        .iter()
+        .enumerate()
+        .take(to.div_ceil(64))
+        .skip(from / 64);
+    some.flat_map(move |(i, &word)| {
+        let first = 64 * i;
+        let mut left = word & u64::MAX << from.saturating_sub(first).min(63);
+        left &= mask((to - first).min(64) as u32);
+        std::iter::from_fn(move || {
+            let bit = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (bit < 64).then_some(first + bit)
+        })
+    })
+}
+
 /// Number of set bits.
 pub(super) fn count(bitmap: &[u8]) -> usize {
     bitmap.iter().map(|b| b.count_ones() as usize).sum()

@@ -139,6 +139,17 @@ impl<const W: usize> Contents<W> {
             && self.log.len() <= Layout::<W>::LOG
     }
 
+    /// Adds an entry to the insert log, if that has room for it.
+    pub(super) fn try_log(&mut self, e: Entry<W>) -> bool {
+        let room = self.log.len() < Layout::<W>::LOG
+            && self.bytes() + Layout::<W>::ENTRY <= Layout::<W>::ROOM
+            && e.tie != 0;
+        if room {
+            self.log.insert(0, e);
+        }
+        room
+    }
+
     /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. Only the runs
     /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
     /// entries, or cut around the new entries as they are, whichever is smaller.
@@ -196,6 +207,24 @@ impl<const W: usize> Contents<W> {
             self.merge_region(&mut encoder, region, i, here);
             i = end;
         }
+    }
+
+    /// Slots of the runs amid which (not behind which) a merge would put `e` or an entry of the log.
+    pub(super) fn touched_slots(&self, e: &Entry<W>) -> usize {
+        let mut new: Vec<_> = self.log.iter().chain([e]).collect();
+        new.sort_unstable();
+        let mut new = new.as_slice();
+        let mut slots = 0;
+        for run in &self.runs {
+            let run = run.run();
+            let last = run.entry(run.head.slots - 1);
+            let count = new.partition_point(|e| **e < last);
+            if count > 0 {
+                slots += run.head.slots;
+            }
+            new = new.get(count..).unwrap_or_default();
+        }
+        slots
     }
 
     /// The first slot's entry of each run.

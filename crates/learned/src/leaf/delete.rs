@@ -5,7 +5,7 @@ use super::contents::Contents;
 use super::view::Leaf;
 use crate::error::Result;
 use crate::key::Entry;
-use crate::page::{Page, THINNED};
+use crate::page::{CHURNED, Page, THINNED};
 
 impl<const W: usize> Leaf<'_, W> {
     /// The page without those of `entries` (ascending) that it has. Packed entries get tombstones and all else stays in place, so
@@ -18,7 +18,7 @@ impl<const W: usize> Leaf<'_, W> {
         if !contents.delete(entries) {
             return Ok(None);
         }
-        contents.flags |= THINNED;
+        contents.flags |= THINNED | CHURNED;
         let fault = || self.fault("does not fit after deletions");
         contents.to_page().map(Some).ok_or_else(fault)
     }

@@ -3,6 +3,7 @@
 //! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
 //! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
+//! - `suspects`: entries whose rows may be dead
 //! - [`contents`]: the owned form, [`Contents`]: insert, to a page again; `split`, [`merge`], `delete`, `remove`
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
 //! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
@@ -27,6 +28,7 @@ mod remove;
 mod run;
 mod seek;
 mod split;
+mod suspects;
 pub mod verify;
 pub mod view;
 
@@ -37,6 +39,7 @@ pub use add::Added;
 pub use contents::Contents;
 pub use merge::{DENSE, Fill};
 pub use pack::Packer;
+pub use suspects::{Dead, Offsets, Suspect};
 pub use verify::Verified;
 pub use view::{Leaf, data_span};
 
@@ -66,11 +69,11 @@ impl<const W: usize> Layout<W> {
     const ENTRY: usize = 8 * (W + 1);
     /// What directory, data, bitmap (or the room kept for it) and log may take together.
     const ROOM: usize = SPECIAL - Self::DIRECTORY;
-    /// Most entries of the insert log: a quarter of the room, so that half of a page's runs and all of its log fit
+    /// Most entries of the insert log: half of the room, so that half of a page's runs and all of its log fit
     /// a page ([`Contents::halve`]). Few enough to be looked through by every search.
     const LOG: usize = {
-        let limit = Self::ROOM / 4 / Self::ENTRY;
-        if limit < 128 { limit } else { 128 }
+        let limit = Self::ROOM / 2 / Self::ENTRY;
+        if limit < 256 { limit } else { 256 }
     };
     /// The log's room grows by so many entries (a cache line), of which the free ones, which are zero, lie lowest:
     /// not every entry changes `upper`, which would be logged too.
@@ -78,6 +81,8 @@ impl<const W: usize> Layout<W> {
         let step = 64 / Self::ENTRY;
         if step > 1 { step } else { 1 }
     };
+    /// A page that is full while its log is shorter than this is cut in two rather than merged with it: it would soon be full again.
+    const SHORT: usize = Self::LOG * 3 / 16;
     /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
     /// again and again until the last byte is used.
     const LEAST: usize = 8;

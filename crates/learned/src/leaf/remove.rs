@@ -9,11 +9,11 @@ use super::encode::{Encoder, Packed};
 use super::view::Leaf;
 use super::{Layout, UNIT};
 use crate::error::Result;
-use crate::page::{SPECIAL, head, pd};
+use crate::page::{SPECIAL, THINNED, head, pd};
 use crate::store::{Change, Patch};
 
 /// So many entries show whether it is worth while to encode a run afresh that is much longer: what lies on a line, with gaps now, may need more bits than before.
-const SAMPLE: usize = 256;
+const SAMPLE: usize = 128;
 
 impl<const W: usize> Leaf<'_, W> {
     /// Adds the ties of the live entries to `ties`: the log's first, then the runs' in order.
@@ -44,30 +44,33 @@ impl<const W: usize> Leaf<'_, W> {
         Ok(())
     }
 
-    /// What takes the entries at these places (ascending) of those that [`Leaf::ties`] gives off the page; None if nothing changes. With `leave` they
-    /// become tombstones as long as less than an eighth of the slots have them. Else all tombstones go, where that saves room. The page gets these `flags`.
+    /// What takes the entries at these places (ascending, as [`Leaf::suspects`] counts) off the page; None if nothing changes. With `leave` they
+    /// become tombstones as long as less than an eighth of the slots have them, and no other eighth. Else all tombstones go, where that saves room. The page gets these `flags`.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read, or there are no such places.
     pub fn without(&self, places: &[usize], leave: bool, flags: u16) -> Result<Option<Change>> {
-        let logged = places.partition_point(|place| *place < self.log);
-        let dead = self.dead + places.len() - logged;
-        let many = dead > 0 && dead * 8 >= self.slots;
+        let (logged, packed) = places.split_at(places.partition_point(|place| *place < self.log));
+        let dead = self.dead + packed.len();
         let mut patch = Patch::new();
         if flags != self.flags() {
             patch.put(head::FLAGS, &flags.to_le_bytes());
         }
         let flagged = (!patch.is_empty()).then(|| Change::Patch(patch.clone()));
+        // What was in vain with as many is not tried again, unless others have removed them.
+        let eighths = |dead: usize| dead * 8 / self.slots.max(1);
+        let tried = self.flags() & THINNED == 0 && eighths(dead) == eighths(self.dead);
+        let many = eighths(dead) > 0 && !(leave && tried);
         if places.is_empty() && !many {
             return Ok(flagged);
         }
         if leave && !many {
-            self.bury(places.split_at(logged), &mut patch)?;
+            self.bury(logged, packed, &mut patch)?;
             return Ok(Some(Change::Patch(patch)));
         }
         let mut contents = self.contents()?;
         let before = contents.bytes();
-        contents.remove(places);
+        contents.remove(logged, packed.iter().map(|place| place - self.log));
         if places.is_empty() && contents.bytes() >= before {
             return Ok(flagged);
         }
@@ -78,7 +81,7 @@ impl<const W: usize> Leaf<'_, W> {
     }
 
     /// Removes entries of the log, and puts tombstones on some of the slots that have none.
-    fn bury(&self, (logged, packed): (&[usize], &[usize]), patch: &mut Patch) -> Result<()> {
+    fn bury(&self, logged: &[usize], packed: &[usize], patch: &mut Patch) -> Result<()> {
         if !logged.is_empty() {
             let mut log = Vec::new();
             for i in (0..self.log).filter(|i| logged.binary_search(i).is_err()) {
@@ -90,66 +93,64 @@ impl<const W: usize> Leaf<'_, W> {
                 patch.put(upper, &log);
             }
         }
+        let (Some(first), Some(last)) = (packed.first(), packed.last()) else {
+            return Ok(());
+        };
+        let (first, last) = (first - self.log, last - self.log);
+        if last >= self.slots {
+            return Err(self.fault("has fewer entries than were counted"));
+        }
         let mut bitmap = self.bitmap().to_vec();
         bitmap.resize(self.slots.div_ceil(8), 0);
-        let mut slots = (0..self.slots).filter(|&slot| !bits::test(self.bitmap(), slot));
-        let (mut passed, mut changed) = (self.log, None);
-        for &place in packed {
-            let slot = slots.nth(place.saturating_sub(passed));
-            let slot = slot.ok_or_else(|| self.fault("has fewer entries than were counted"))?;
-            passed = place + 1;
-            bits::assign(&mut bitmap, slot, true);
-            let first = changed.map_or(slot / 8, |(first, _)| first);
-            changed = Some((first, slot / 8));
+        for place in packed {
+            bits::assign(&mut bitmap, place - self.log, true);
         }
-        if let Some((first, last)) = changed {
-            let dead = self.dead + packed.len();
-            let at = self.data_end();
-            patch.put(Layout::<W>::COUNTS + 4, &(dead as u16).to_le_bytes());
-            patch.put(pd::LOWER, &((at + bitmap.len()) as u16).to_le_bytes());
-            patch.put(at + first, bitmap.get(first..=last).unwrap_or_default());
-        }
+        let dead = self.dead + packed.len();
+        let at = self.data_end();
+        patch.put(Layout::<W>::COUNTS + 4, &(dead as u16).to_le_bytes());
+        patch.put(pd::LOWER, &((at + bitmap.len()) as u16).to_le_bytes());
+        let (first, last) = (first / 8, last / 8);
+        patch.put(at + first, bitmap.get(first..=last).unwrap_or_default());
         Ok(())
     }
 }
 
 impl<const W: usize> Contents<W> {
-    /// Deletes the live entries at these places (ascending), the log's first. Packed entries leave tombstones; a run is encoded afresh
+    /// Deletes entries of the log and of slots (ascending). Packed entries leave tombstones; a run is encoded afresh
     /// without them where that is not larger. So what fitted a page still does.
-    pub(super) fn remove(&mut self, places: &[usize]) {
+    pub(super) fn remove(&mut self, logged: &[usize], slots: impl Iterator<Item = usize>) {
         let mut place = 0;
-        let mut places = places.iter().peekable();
-        let mut is_next = || {
+        self.log.retain(|_| {
             place += 1;
-            places.next_if(|next| **next < place).is_some()
-        };
-        self.log.retain(|_| !is_next());
+            logged.binary_search(&(place - 1)).is_err()
+        });
+        let mut dying = slots.peekable();
         let mut encoder = Encoder::new();
         let mut entries = Vec::new();
         let mut runs = Vec::with_capacity(self.runs.len());
+        let mut before = 0;
         for mut run in std::mem::take(&mut self.runs) {
             let slots = run.head.slots;
-            for slot in 0..slots {
-                if !run.is_dead(slot) && is_next() {
-                    if run.dead.is_empty() {
-                        run.dead = vec![0; slots.div_ceil(8)];
-                    }
-                    bits::assign(&mut run.dead, slot, true);
+            while let Some(slot) = dying.next_if(|slot| *slot < before + slots) {
+                if run.dead.is_empty() {
+                    run.dead = vec![0; slots.div_ceil(8)];
                 }
+                bits::assign(&mut run.dead, slot - before, true);
             }
+            before += slots;
             if !run.dead.is_empty() {
-                entries.clear();
-                run.live(&mut entries);
-                let sample = entries
-                    .get(..SAMPLE)
-                    .filter(|s| entries.len() > 4 * s.len());
-                if let Some(sample) = sample {
-                    encoder.partition(sample, UNIT);
-                    if encoder.estimate() * 8 * entries.len() > run.cost() * sample.len() {
+                let live = slots - run.dead().min(slots);
+                if live > 2 * SAMPLE {
+                    entries.clear();
+                    run.part(0, slots * SAMPLE / live).live(&mut entries);
+                    encoder.partition(&entries, UNIT);
+                    if encoder.estimate() * 8 * live > run.cost() * entries.len() {
                         runs.push(run);
                         continue;
                     }
                 }
+                entries.clear();
+                run.live(&mut entries);
                 let fresh = encoder.encode(&entries, UNIT);
                 if fresh.iter().map(Packed::cost).sum::<usize>() <= run.cost() {
                     runs.extend(fresh);

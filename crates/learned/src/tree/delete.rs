@@ -4,31 +4,14 @@ use super::Tree;
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
-use crate::leaf::Leaf;
-use crate::page::{Block, THINNED};
+use crate::leaf::{Dead, Leaf, Suspect};
+use crate::page::{Block, CHURNED, THINNED};
 use crate::store::{Change, Guard, Store};
-
-/// Who knows which rows are dead.
-pub trait Dead {
-    /// Adds the places in `ties` (ascending) of those whose row is dead. The ties are those of all entries of a leaf, each once, in no order.
-    fn find(&mut self, ties: &[u64], places: &mut Vec<usize>);
-}
-
-impl<F: FnMut(u64) -> bool> Dead for F {
-    fn find(&mut self, ties: &[u64], places: &mut Vec<usize>) {
-        places.extend(
-            (0..)
-                .zip(ties)
-                .filter(|(_, tie)| self(**tie))
-                .map(|(place, _)| place),
-        );
-    }
-}
 
 /// Question and answer about a leaf, again and again in the same memory.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    ties: Vec<u64>,
+    suspects: Vec<Suspect>,
     dead: Vec<usize>,
 }
 
@@ -83,8 +66,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.remove(&mut leaf, dead, &mut Asked::default(), false)
     }
 
-    /// Removes the entries of a leaf whose tie is `dead`, asking once for each; gives their number. A `vacuum` may leave few as tombstones, and takes
-    /// the mark off that others have thinned the leaf; these set it.
+    /// Removes the entries of a leaf whose tie is `dead`, asking once for each suspect; gives their number. A `vacuum` may leave few as tombstones, and takes the mark off
+    /// that others have thinned the leaf; these set it. All mark it as churned, until a vacuum finds nothing new.
     pub(super) fn remove(
         &self,
         leaf: &mut S::Write,
@@ -93,14 +76,18 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         vacuum: bool,
     ) -> Result<usize> {
         let view = Leaf::<W>::open(leaf, leaf.block())?;
-        asked.ties.clear();
+        asked.suspects.clear();
         asked.dead.clear();
-        view.ties(&mut asked.ties)?;
-        dead.find(&asked.ties, &mut asked.dead);
+        view.suspects(dead, &mut asked.suspects)?;
+        dead.find(&asked.suspects, &mut asked.dead);
+        let flags = view.flags();
         let flags = match (vacuum, asked.dead.is_empty()) {
-            (true, _) => view.flags() & !THINNED,
-            (false, true) => view.flags(),
-            (false, false) => view.flags() | THINNED,
+            // Nothing died here since VACUUM came last.
+            (true, true) if flags & THINNED == 0 => flags & !CHURNED,
+            (true, true) => flags & !THINNED,
+            (true, false) => flags & !THINNED | CHURNED,
+            (false, true) => flags,
+            (false, false) => flags | THINNED | CHURNED,
         };
         // Nothing is appended in place behind tombstones, so the rightmost leaf had better have none.
         let leave = vacuum && view.high() < Entry::MAX;

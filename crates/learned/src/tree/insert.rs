@@ -1,11 +1,11 @@
 //! Adding an entry.
 
-use super::{Tree, retry};
+use super::{Splits, Tree, retry};
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::{Added, Leaf};
-use crate::page::{Block, INCOMPLETE_SPLIT};
+use crate::page::{Block, CHURNED, INCOMPLETE_SPLIT};
 use crate::store::{Change, Guard, Store};
 
 /// Where a new entry went.
@@ -17,10 +17,13 @@ pub enum How {
     Logged,
     /// The leaf was encoded anew with its log merged in.
     Merged,
-    /// Likewise, into two leaves, of which this is the new one on the right.
+    /// Into one of two leaves that the leaf became, of which this is the new one on the right.
     Split(Block),
     /// Not at all: the leaf is full, and [`Tree::with_splits`] forbade to split it.
-    Full,
+    Full {
+        /// Entries die here: see [`crate::page::CHURNED`].
+        churned: bool,
+    },
 }
 
 /// What an insert did.
@@ -79,9 +82,15 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let high = view.high();
         let covered = more.partition_point(|e| *e < high);
         let more = more.get(..covered).unwrap_or_default();
+        let churned = view.flags() & CHURNED != 0;
+        let may_split = match self.splits {
+            Splits::Always => true,
+            Splits::UnlessChurned => !churned,
+            Splits::Never => false,
+        };
         let (change, how, taken) = match view.add(&entry, more, fill)? {
-            Added::Split(_) | Added::Halved(_) if !self.splits && !ends_with(&view, &entry)? => {
-                let (how, taken) = (How::Full, 0);
+            Added::Split(_) | Added::Halved(_) if !may_split && !ends_with(&view, &entry)? => {
+                let (how, taken) = (How::Full { churned }, 0);
                 return Ok(Some(Inserted { block, how, taken }));
             }
             Added::Appended(patch, taken) => (Change::Patch(patch), How::Appended, taken),

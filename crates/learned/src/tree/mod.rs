@@ -31,9 +31,9 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 
+pub use crate::leaf::{Dead, Offsets, Suspect};
 pub use build::{Builder, Built, Sink, empty_index};
 pub use counts::Counts;
-pub use delete::Dead;
 pub use insert::{How, Inserted};
 pub use recent::Recent;
 pub use tally::Tally;
@@ -63,11 +63,21 @@ pub struct Tree<'s, S: Store, const W: usize> {
     /// What the searches met.
     pub counts: Counts,
     inner_limit: usize,
-    /// Whether inserts may split leaves.
-    splits: bool,
+    splits: Splits,
     /// Pages held while others are sought above them. A damaged link may lead back to one of
     /// them, and a page lock is not to be had twice.
     held: RefCell<Vec<Block>>,
+}
+
+/// Which full leaves an insert may split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Splits {
+    /// Any.
+    Always,
+    /// Those where no entries die (see [`crate::page::CHURNED`]): the others' neighbours are likely to have room.
+    UnlessChurned,
+    /// None.
+    Never,
 }
 
 impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
@@ -80,7 +90,7 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
             recent: None,
             counts: Counts::default(),
             inner_limit: Inner::<W>::LIMIT,
-            splits: true,
+            splits: Splits::Always,
             held: RefCell::new(Vec::new()),
         }
     }
@@ -109,10 +119,10 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
         self
     }
 
-    /// With `false` an insert that would have to split a leaf adds nothing ([`How::Full`]), unless the entry comes at the leaf's
-    /// right end: so the caller may remove dead entries first.
+    /// An insert that would have to split a leaf although it may not adds nothing ([`How::Full`]), unless the entry comes at the leaf's
+    /// right end: so the caller may make room first.
     #[must_use]
-    pub fn with_splits(mut self, splits: bool) -> Self {
+    pub fn with_splits(mut self, splits: Splits) -> Self {
         self.splits = splits;
         self
     }

@@ -1,13 +1,13 @@
 //! Removing the entries of dead rows, and the pages that become superfluous.
 
 use super::condense::Passed;
-use super::delete::{Asked, Dead};
+use super::delete::Asked;
 use super::descend::Target;
 use super::{Tree, retry};
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
-use crate::leaf::Leaf;
+use crate::leaf::{Dead, Leaf};
 use crate::page::{Block, THINNED};
 use crate::store::{Guard, Store};
 

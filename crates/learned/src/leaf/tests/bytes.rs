@@ -39,7 +39,7 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
         let _ = c.split(&probe[0], 90);
         let _ = contents.clone().halve();
         let mut c = contents.clone();
-        c.remove(&(0..contents.live()).step_by(3).collect::<Vec<_>>());
+        c.remove(&[0], (0..contents.slots()).step_by(3));
         let _ = c.to_page();
         let _ = contents.split(&probe[0], 90);
     }

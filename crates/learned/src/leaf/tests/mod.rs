@@ -3,13 +3,15 @@
 mod bytes;
 mod data;
 mod fit;
+mod halving;
 mod model;
 mod search;
 mod sizes;
+mod suspects;
 mod timing;
 
 use super::*;
-use crate::key::Entry;
+use crate::key::{Entry, tie_of};
 use crate::page::{Block, Page};
 use data::*;
 

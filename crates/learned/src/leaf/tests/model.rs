@@ -3,7 +3,6 @@
 use super::search::check_ranges;
 use super::*;
 use crate::store::{Change, zero_hole};
-use crate::tree::Dead;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -39,9 +38,9 @@ pub fn remove<const W: usize>(
     mut dead: &mut dyn FnMut(u64) -> bool,
 ) -> usize {
     let leaf = open::<W>(page);
-    let (mut ties, mut places) = (Vec::new(), Vec::new());
-    leaf.ties(&mut ties).unwrap();
-    Dead::find(&mut dead, &ties, &mut places);
+    let (mut suspects, mut places) = (Vec::new(), Vec::new());
+    leaf.suspects(&dead, &mut suspects).unwrap();
+    Dead::find(&mut dead, &suspects, &mut places);
     match leaf.without(&places, true, leaf.flags()).unwrap() {
         Some(Change::Image(new)) => *page = new,
         Some(Change::Patch(patch)) => {

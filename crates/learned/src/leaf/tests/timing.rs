@@ -148,6 +148,72 @@ fn inserts() {
     }
 }
 
+/// What single inserts into built leaves cost, and how often they do more than patch a page. Keys in order, apart as they are or not, with
+/// random ones between; random ones.
+#[test]
+#[ignore = "prints figures"]
+fn merges() {
+    let n = 1_000_000;
+    for shape in ["constant step", "sequential", "uniform"] {
+        let mut rng = Mix(5);
+        let all = entries::<1>(shape, n, 3);
+        let (low, high) = (all[0].key[0], all[n - 1].key[0]);
+        let mut packer = Packer::new(97);
+        let mut contents: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
+        contents.extend(packer.finish());
+        let fresh = contents.len();
+        let mut pages: std::collections::BTreeMap<_, _> = contents
+            .iter()
+            .map(|leaf| (leaf.low, leaf.to_page().unwrap()))
+            .collect();
+        let new = n / 2;
+        let mut costs = [const { Vec::new() }; 3];
+        for i in 0..new {
+            let key = low + rng.below(high - low);
+            let e = Entry::new(
+                [key],
+                tie_of(5_000_000 + (i / 226) as u32, (i % 226 + 1) as u16),
+            );
+            let mut done = false;
+            while !done {
+                let (_, page) = pages.range_mut(..=e).next_back().unwrap();
+                let start = Instant::now();
+                let added = open::<1>(page).add(&e, &[], 90).unwrap();
+                done = !matches!(added, Added::Halved(_));
+                let kind = match added {
+                    Added::Appended(patch, _) | Added::Logged(patch, _) => {
+                        patch.apply(page);
+                        0
+                    }
+                    Added::Merged(merged) => {
+                        *page = merged;
+                        1
+                    }
+                    Added::Split(halves) | Added::Halved(halves) => {
+                        *page = halves[0].to_page().unwrap();
+                        let right = halves[1].to_page().unwrap();
+                        pages.insert(halves[1].low, right);
+                        2
+                    }
+                };
+                costs[kind].push(start.elapsed().as_nanos() as u64);
+            }
+        }
+        println!("{shape}: {fresh} leaves became {}", pages.len());
+        for (costs, kind) in costs.iter_mut().zip(["patches", "merges", "splits"]) {
+            costs.sort_unstable();
+            let at = |percent: usize| costs.get(costs.len() * percent / 100).unwrap_or(&0) / 1000;
+            println!(
+                "    {kind}: 1 in {:.0}, median {} us, 99 % {} us, {} ns an insert",
+                new as f64 / costs.len() as f64,
+                at(50),
+                at(99),
+                costs.iter().sum::<u64>() / new as u64
+            );
+        }
+    }
+}
+
 /// Nanoseconds and bytes an entry of a build: packer and pages.
 fn packed<const W: usize>(name: &str, all: &[Entry<W>]) {
     let mut leaves = 0;
@@ -251,11 +317,11 @@ fn merging() {
             black_box(c.to_page());
         });
         let vacuum = best(300, 1, || {
-            let mut ties = Vec::new();
+            let mut suspects = Vec::new();
             let view = open::<1>(black_box(&page));
-            view.ties(&mut ties).unwrap();
-            assert_eq!(ties.len(), all.len() + logged);
-            let places: Vec<usize> = (0..ties.len()).step_by(10).collect();
+            view.suspects(&|_: u64| true, &mut suspects).unwrap();
+            assert_eq!(suspects.len(), all.len() + logged);
+            let places: Vec<usize> = (0..suspects.len()).step_by(10).collect();
             black_box(view.without(&places, true, 0).unwrap());
         });
         let mut c = open::<1>(&page).contents().unwrap();
