@@ -217,9 +217,10 @@ impl<const W: usize> Contents<W> {
         let mut slots = 0;
         for run in &self.runs {
             let run = run.run();
-            let last = run.entry(run.head.slots - 1);
+            let (first, last) = (run.entry(0), run.entry(run.head.slots - 1));
+            let before = new.partition_point(|e| **e < first);
             let count = new.partition_point(|e| **e < last);
-            if count > 0 {
+            if count > before {
                 slots += run.head.slots;
             }
             new = new.get(count..).unwrap_or_default();

@@ -4,7 +4,7 @@ use super::contents::Contents;
 use super::split::first_true;
 use super::view::Leaf;
 use super::{Layout, MAX_SLOTS};
-use crate::page::Block;
+use crate::page::{Block, CHURNED};
 
 /// Percentage of a page up to which leaves are filled from which a vacuum has removed entries.
 pub const DENSE: usize = 90;
@@ -72,6 +72,7 @@ impl<const W: usize> Contents<W> {
         self.runs.append(&mut right.runs);
         self.log.append(&mut right.log);
         (self.high, self.right) = (right.high, right.right);
+        self.flags |= right.flags & CHURNED;
         let is_good = |both: &Self| both.fits() && (empty || both.fill().takes(percent));
         if !is_good(&self) {
             self.merge(None);

@@ -97,3 +97,28 @@ fn a_full_leaf_is_not_halved_where_entries_come_at_its_end() {
     };
     assert!(halves[0].bytes() > 8 * halves[1].bytes());
 }
+
+/// Entries behind a group of keys encode nothing of it afresh, nor of the next one.
+#[test]
+fn a_leaf_is_not_halved_where_entries_come_between_groups() {
+    let group = |g: u64| {
+        (0..2000).map(move |i| {
+            Entry::new(
+                [(g << 40) + i * 1000],
+                tie_of((g * 20 + i / 100) as u32, (i % 100 + 1) as u16),
+            )
+        })
+    };
+    let all: Vec<_> = (1..3).flat_map(group).collect();
+    let mut page = leaf_of(&all).to_page().unwrap();
+    assert!(open::<1>(&page).runs() >= 2);
+    let mut rng = Mix(1);
+    let between = (1..).map(|i| {
+        Entry::new(
+            [(1 << 40) + 2_000_000 + rng.below(1 << 30)],
+            tie_of(1000, i),
+        )
+    });
+    let (added, _) = until_full(&mut page, between);
+    assert!(matches!(added, Added::Merged(_)));
+}
