@@ -9,43 +9,15 @@ use super::encode::{Encoder, Packed};
 use super::view::Leaf;
 use super::{Layout, UNIT};
 use crate::error::Result;
-use crate::page::{SPECIAL, THINNED, head, pd};
+use crate::page::{SPECIAL, head, pd};
 use crate::store::{Change, Patch};
 
 /// So many entries show whether it is worth while to encode a run afresh that is much longer: what lies on a line, with gaps now, may need more bits than before.
 const SAMPLE: usize = 128;
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Adds the ties of the live entries to `ties`: the log's first, then the runs' in order.
-    ///
-    /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read.
-    pub fn ties(&self, ties: &mut Vec<u64>) -> Result<()> {
-        ties.extend((0..self.log).map(|i| self.logged(i).tie));
-        let bitmap = self.bitmap();
-        let mut before = 0;
-        for i in 0..self.runs {
-            let run = self.run(i)?.run;
-            run.ties(|slot, some| {
-                if bitmap.is_empty() {
-                    ties.extend_from_slice(some);
-                    return;
-                }
-                let live = (before + slot..).zip(some);
-                ties.extend(
-                    live.filter_map(|(slot, tie)| (!bits::test(bitmap, slot)).then_some(*tie)),
-                );
-            });
-            before += run.head.slots;
-        }
-        if before != self.slots {
-            return Err(self.fault("slots are miscounted"));
-        }
-        Ok(())
-    }
-
     /// What takes the entries at these places (ascending, as [`Leaf::suspects`] counts) off the page; None if nothing changes. With `leave` they
-    /// become tombstones as long as less than an eighth of the slots have them, and no other eighth. Else all tombstones go, where that saves room. The page gets these `flags`.
+    /// become tombstones as long as less than an eighth of the slots have them. Else all tombstones go, where that saves room. The page gets these `flags`.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read, or there are no such places.
@@ -57,10 +29,7 @@ impl<const W: usize> Leaf<'_, W> {
             patch.put(head::FLAGS, &flags.to_le_bytes());
         }
         let flagged = (!patch.is_empty()).then(|| Change::Patch(patch.clone()));
-        // What was in vain with as many is not tried again, unless others have removed them.
-        let eighths = |dead: usize| dead * 8 / self.slots.max(1);
-        let tried = self.flags() & THINNED == 0 && eighths(dead) == eighths(self.dead);
-        let many = eighths(dead) > 0 && !(leave && tried);
+        let many = dead > 0 && dead * 8 >= self.slots;
         if places.is_empty() && !many {
             return Ok(flagged);
         }
@@ -144,7 +113,8 @@ impl<const W: usize> Contents<W> {
                     entries.clear();
                     run.part(0, slots * SAMPLE / live).live(&mut entries);
                     encoder.partition(&entries, UNIT);
-                    if encoder.estimate() * 8 * live > run.cost() * entries.len() {
+                    let enough = entries.len() >= SAMPLE / 2;
+                    if enough && encoder.estimate() * 8 * live > run.cost() * entries.len() {
                         runs.push(run);
                         continue;
                     }

@@ -56,6 +56,10 @@ impl<const W: usize> Leaf<'_, W> {
         let mut before = 0;
         for i in 0..self.runs {
             let run = self.run(i)?.run;
+            // Before they are visited: a damaged page may claim very many.
+            if before + run.head.slots > self.slots {
+                return Err(self.fault("slots are miscounted"));
+            }
             run.suspects(&mut of_block, |slot, tie| {
                 let slot = before + slot;
                 if bitmap.is_empty() || !bits::test(bitmap, slot) {

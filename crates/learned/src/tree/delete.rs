@@ -51,7 +51,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     pub fn ties(&self, page: &S::Read) -> Result<Vec<u64>> {
         let mut ties = Vec::new();
         if fences::of::<W>(page, page.block(), 0)?.is_some() {
-            Leaf::<W>::open(page, page.block())?.ties(&mut ties)?;
+            let mut suspects = Vec::new();
+            Leaf::<W>::open(page, page.block())?.suspects(&|_| true, &mut suspects)?;
+            ties.extend(suspects.iter().map(|one| one.tie));
         }
         Ok(ties)
     }

@@ -158,59 +158,103 @@ fn merges() {
         let mut rng = Mix(5);
         let all = entries::<1>(shape, n, 3);
         let (low, high) = (all[0].key[0], all[n - 1].key[0]);
-        let mut packer = Packer::new(97);
-        let mut contents: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
-        contents.extend(packer.finish());
-        let fresh = contents.len();
-        let mut pages: std::collections::BTreeMap<_, _> = contents
-            .iter()
-            .map(|leaf| (leaf.low, leaf.to_page().unwrap()))
+        let new = (0..n / 2).map(|i| {
+            let tie = tie_of(5_000_000 + (i / 226) as u32, (i % 226 + 1) as u16);
+            Entry::new([low + rng.below(high - low)], tie)
+        });
+        cost_of(shape, &all, new);
+    }
+}
+
+/// As [`merges`]; rows of 8 sessions, each of which takes 20 ids at a time, in the order of the ids or in 1000 groups.
+#[test]
+#[ignore = "prints figures"]
+fn sessions() {
+    let n = 1_000_000;
+    let row = |i: usize| tie_of(5_000_000 + (i / 226) as u32, (i % 226 + 1) as u16);
+    for (name, key) in [
+        ("8 sessions", (|id| id * 1000) as fn(u64) -> u64),
+        ("8 sessions, 1000 groups", |id| {
+            (id % 1000 << 40) + id * 1000
+        }),
+    ] {
+        let built = n as u64 / 10;
+        let mut all: Vec<_> = (0..built)
+            .map(|id| Entry::new([key(id)], row(id as usize)))
             .collect();
-        let new = n / 2;
-        let mut costs = [const { Vec::new() }; 3];
-        for i in 0..new {
-            let key = low + rng.below(high - low);
-            let e = Entry::new(
-                [key],
-                tie_of(5_000_000 + (i / 226) as u32, (i % 226 + 1) as u16),
-            );
-            let mut done = false;
-            while !done {
-                let (_, page) = pages.range_mut(..=e).next_back().unwrap();
-                let start = Instant::now();
-                let added = open::<1>(page).add(&e, &[], 90).unwrap();
-                done = !matches!(added, Added::Halved(_));
-                let kind = match added {
-                    Added::Appended(patch, _) | Added::Logged(patch, _) => {
-                        patch.apply(page);
-                        0
-                    }
-                    Added::Merged(merged) => {
-                        *page = merged;
-                        1
-                    }
-                    Added::Split(halves) | Added::Halved(halves) => {
-                        *page = halves[0].to_page().unwrap();
-                        let right = halves[1].to_page().unwrap();
-                        pages.insert(halves[1].low, right);
-                        2
-                    }
-                };
-                costs[kind].push(start.elapsed().as_nanos() as u64);
+        all.sort();
+        let mut rng = Mix(5);
+        // Of each session its last id, its heap page and the rows there.
+        let mut sessions = [(0, 0, 226); 8];
+        let (mut ids, mut blocks) = (built, 5_100_000);
+        let new = (0..n / 2).map(|_| {
+            let (id, block, rows) = &mut sessions[rng.below(8) as usize];
+            if *id % 20 == 0 {
+                *id = ids;
+                ids += 20;
             }
+            *id += 1;
+            if *rows == 226 {
+                (*block, *rows) = (blocks, 0);
+                blocks += 1;
+            }
+            *rows += 1;
+            Entry::new([key(*id)], tie_of(*block, *rows))
+        });
+        cost_of(name, &all, new);
+    }
+}
+
+/// Builds leaves of `all` and prints what it costs to insert `new`.
+fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
+    let mut packer = Packer::new(97);
+    let mut contents: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
+    contents.extend(packer.finish());
+    let fresh = contents.len();
+    let mut pages: std::collections::BTreeMap<_, _> = contents
+        .iter()
+        .map(|leaf| (leaf.low, leaf.to_page().unwrap()))
+        .collect();
+    let mut inserts = 0;
+    let mut costs = [const { Vec::new() }; 3];
+    for e in new {
+        inserts += 1;
+        let mut done = false;
+        while !done {
+            let (_, page) = pages.range_mut(..=e).next_back().unwrap();
+            let start = Instant::now();
+            let added = open::<1>(page).add(&e, &[], 90).unwrap();
+            done = !matches!(added, Added::Halved(_));
+            let kind = match added {
+                Added::Appended(patch, _) | Added::Logged(patch, _) => {
+                    patch.apply(page);
+                    0
+                }
+                Added::Merged(merged) => {
+                    *page = merged;
+                    1
+                }
+                Added::Split(halves) | Added::Halved(halves) => {
+                    *page = halves[0].to_page().unwrap();
+                    let right = halves[1].to_page().unwrap();
+                    pages.insert(halves[1].low, right);
+                    2
+                }
+            };
+            costs[kind].push(start.elapsed().as_nanos() as u64);
         }
-        println!("{shape}: {fresh} leaves became {}", pages.len());
-        for (costs, kind) in costs.iter_mut().zip(["patches", "merges", "splits"]) {
-            costs.sort_unstable();
-            let at = |percent: usize| costs.get(costs.len() * percent / 100).unwrap_or(&0) / 1000;
-            println!(
-                "    {kind}: 1 in {:.0}, median {} us, 99 % {} us, {} ns an insert",
-                new as f64 / costs.len() as f64,
-                at(50),
-                at(99),
-                costs.iter().sum::<u64>() / new as u64
-            );
-        }
+    }
+    println!("{name}: {fresh} leaves became {}", pages.len());
+    for (costs, kind) in costs.iter_mut().zip(["patches", "merges", "splits"]) {
+        costs.sort_unstable();
+        let at = |percent: usize| costs.get(costs.len() * percent / 100).unwrap_or(&0) / 1000;
+        println!(
+            "    {kind}: 1 in {:.0}, median {} us, 99 % {} us, {} ns an insert",
+            inserts as f64 / costs.len() as f64,
+            at(50),
+            at(99),
+            costs.iter().sum::<u64>() / inserts
+        );
     }
 }
 

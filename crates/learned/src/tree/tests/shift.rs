@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::merge::{PATTERNS, incomplete_split, place, scans_survive, vacuum};
 use super::*;
 use crate::inner::{self, Frame, Inner};
-use crate::page::Block;
+use crate::page::{self, Block};
 use crate::store::{Change, Store};
 use crate::tree::{How, Splits};
 
@@ -177,7 +177,7 @@ fn scans_survive_shifting_and_reuse() {
 fn halves(set: &Set<WORDS>) -> (Mem, Block, Block, Entry<WORDS>) {
     let mem = build(set);
     let left = tree::<WORDS>(&mem, None).find(&Entry::MIN).unwrap().block();
-    let right = crate::page::right(&mem.read(left).unwrap()).unwrap();
+    let right = page::right(&mem.read(left).unwrap()).unwrap();
     for block in [left, right] {
         let removed = tree::<WORDS>(&mem, None).purge(block, &mut |tie: u64| tie % 16 < 6);
         assert!(removed.unwrap() > 0);
@@ -212,7 +212,7 @@ fn the_first_leaf_below_a_parent_stays() {
     let (mut kept, mut low) = (0, Entry::MIN);
     loop {
         let left = tree.find(&low).unwrap();
-        let (block, right) = (left.block(), crate::page::right(&left));
+        let (block, right) = (left.block(), page::right(&left));
         drop(left);
         let Some(right) = right else { break };
         low = place(&mem, right).0;
@@ -337,6 +337,57 @@ fn a_growing_index_moves_nothing() {
     }
     check(&mem, &set);
     assert_eq!(shifts(&mem), 0);
+}
+
+/// Where entries die, a leaf is marked: by whoever removes them, until a vacuum finds that none has died since the one before; what it is split into or merged
+/// with has the mark, too.
+#[test]
+fn the_mark_of_churn_comes_and_goes() {
+    let set: Set<WORDS> = (0..600).map(|i| entry(i, i)).collect();
+    let churned = |mem: &Mem, block| page::flags(&mem.read(block).unwrap()) & page::CHURNED != 0;
+    for by in ["vacuum", "purge", "scan"] {
+        let (mem, left, right, _) = halves(&set);
+        let tree = tree::<WORDS>(&mem, None);
+        for _ in 0..2 {
+            tree.vacuum(&mut |_: u64| false, false).unwrap();
+        }
+        assert!(!churned(&mem, left) && !churned(&mem, right));
+        let mut dead = |tie: u64| tie % 16 == 7;
+        match by {
+            "vacuum" => _ = tree.vacuum(&mut dead, false).unwrap(),
+            "purge" => _ = tree.purge(left, &mut dead).unwrap(),
+            _ => tree.delete(left, &[entry(7, 7)]).unwrap(),
+        }
+        assert!(churned(&mem, left), "{by}");
+        assert_eq!(churned(&mem, right), by == "vacuum");
+        if by != "vacuum" {
+            // They died since the vacuum before.
+            tree.vacuum(&mut |_: u64| false, false).unwrap();
+            assert!(churned(&mem, left), "{by}");
+        }
+        tree.vacuum(&mut |_: u64| false, false).unwrap();
+        assert!(!churned(&mem, left), "{by}");
+    }
+    // Only the right one of two that become one.
+    let (mem, left, right, _) = halves(&set);
+    let tree = tree::<WORDS>(&mem, None);
+    for _ in 0..2 {
+        tree.vacuum(&mut |_: u64| false, false).unwrap();
+    }
+    tree.purge(right, &mut |tie: u64| tie % 16 != 15).unwrap();
+    assert!(!churned(&mem, left) && churned(&mem, right));
+    assert!(tree.vacuum(&mut |_: u64| false, true).unwrap().freed > 0);
+    assert!(churned(&mem, left));
+    // Its halves when it is split.
+    let mut next = 600;
+    let right = loop {
+        let done = tree.insert(entry(next % 600, next), FILL).unwrap();
+        next += 1;
+        if let How::Split(right) = done.how {
+            break right;
+        }
+    };
+    assert!(churned(&mem, left) && churned(&mem, right));
 }
 
 /// A crash after each record, and work that goes on after some.
