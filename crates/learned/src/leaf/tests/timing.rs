@@ -175,7 +175,7 @@ fn sessions() {
     for (name, key) in [
         ("8 sessions", (|id| id * 1000) as fn(u64) -> u64),
         ("8 sessions, 1000 groups", |id| {
-            (id % 1000 << 40) + id * 1000
+            ((id % 1000) << 40) + id * 1000
         }),
     ] {
         let built = n as u64 / 10;
