@@ -1,7 +1,6 @@
 //! The owned form of a leaf, for changes that are more than a patch.
 
 use super::encode::{Encoder, Packed, encode};
-use super::partition::unit_for;
 use super::view::Leaf;
 use super::{Layout, MAX_SLOTS, UNIT, bits};
 use crate::error::Result;
@@ -290,18 +289,18 @@ impl<const W: usize> Contents<W> {
             region = before;
         }
         let mut all = Vec::with_capacity(slots(region) + count);
-        for run in region {
+        let mut ends = Vec::with_capacity(region.len());
+        for (i, run) in region.iter().enumerate() {
             run.live(&mut all);
+            ends.push(all.len() + new.partition_point(|p| p.run <= first + i));
         }
         let old = all.len();
         insert_all(&mut all, new);
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
         // About the same runs are to be expected, as long as they are as dense.
         let before = cost(region);
-        let long = region.iter().filter(|r| r.head.slots > UNIT).count();
-        let unit = unit_for(all.len(), long);
-        encoder.partition(&all, unit);
-        if unit > UNIT && encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
+        encoder.partition_between(&all, &ends);
+        if encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
             encoder.partition(&all, UNIT);
         }
         // Cutting costs one or two headers a gap, and the new entries: often that settles it.

@@ -1,7 +1,7 @@
 //! Entries to runs.
 
 use super::bits::{self, Writer};
-use super::partition::{Columns, Exact, Partition, Stat, bits_of};
+use super::partition::{Columns, Exact, Partition, Stat, WIDEST, bits_of};
 use super::run::{Column, Head, Run, unpack_bias};
 use super::{Layout, UNIT};
 use crate::key::Entry;
@@ -115,7 +115,13 @@ impl<const W: usize> Encoder<W> {
     /// Loads ascending entries and cuts them into segments between units of `unit` entries.
     pub(super) fn partition(&mut self, entries: &[Entry<W>], unit: usize) {
         self.columns.load(entries);
-        self.partition.cut(entries, &self.columns, unit);
+        self.partition.cut(entries, &self.columns, unit, &[]);
+    }
+
+    /// As [`Self::partition`], between these places, ascending, and wide units between them: runs that are likely to do.
+    pub(super) fn partition_between(&mut self, entries: &[Entry<W>], ends: &[usize]) {
+        self.columns.load(entries);
+        self.partition.cut(entries, &self.columns, WIDEST, ends);
     }
 
     /// About how many bytes all segments take of a page, with room for a bitmap.

@@ -415,15 +415,24 @@ impl<const W: usize> Partition<W> {
         self.all.get(..self.len).unwrap_or_default()
     }
 
-    /// Cuts ascending entries into segments that start out as units of `unit` entries. `columns` are theirs.
-    pub(super) fn cut(&mut self, entries: &[Entry<W>], columns: &Columns<W>, unit: usize) {
+    /// Cuts ascending entries into segments that start out as units of `unit` entries, or up to the next of `ends` (ascending). `columns` are theirs.
+    pub(super) fn cut(
+        &mut self,
+        entries: &[Entry<W>],
+        columns: &Columns<W>,
+        unit: usize,
+        ends: &[usize],
+    ) {
         let unit = unit.clamp(1, WIDEST);
         let units = entries.len() / unit + 1;
         self.all.reserve(units.saturating_sub(self.all.len()));
         let mut at = 0;
+        let mut ends = ends.iter().copied().peekable();
         self.len = 0;
         while let Some(first) = entries.get(at) {
-            let len = columns.unit(entries, at, unit);
+            while ends.next_if(|end| *end <= at).is_some() {}
+            let most = ends.peek().map_or(unit, |end| unit.min(end - at));
+            let len = columns.unit(entries, at, most);
             if self.len == self.all.len() {
                 self.all.push(Segment::empty());
             }

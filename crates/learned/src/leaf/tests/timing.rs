@@ -159,7 +159,7 @@ fn merges() {
         let all = entries::<1>(shape, n, 3);
         let (low, high) = (all[0].key[0], all[n - 1].key[0]);
         let new = (0..n / 2).map(|i| {
-            let tie = tie_of(5_000_000 + (i / 226) as u32, (i % 226 + 1) as u16);
+            let tie = tie_of(45_000 + (i / 226) as u32, (i % 226 + 1) as u16);
             Entry::new([low + rng.below(high - low)], tie)
         });
         cost_of(shape, &all, new);
@@ -171,7 +171,7 @@ fn merges() {
 #[ignore = "prints figures"]
 fn sessions() {
     let n = 1_000_000;
-    let row = |i: usize| tie_of(5_000_000 + (i / 226) as u32, (i % 226 + 1) as u16);
+    let row = |i: usize| tie_of((i / 226) as u32, (i % 226 + 1) as u16);
     for (name, key) in [
         ("8 sessions", (|id| id * 1000) as fn(u64) -> u64),
         ("8 sessions, 1000 groups", |id| {
@@ -186,7 +186,7 @@ fn sessions() {
         let mut rng = Mix(5);
         // Of each session its last id, its heap page and the rows there.
         let mut sessions = [(0, 0, 226); 8];
-        let (mut ids, mut blocks) = (built, 5_100_000);
+        let (mut ids, mut blocks) = (built, 1000);
         let new = (0..n / 2).map(|_| {
             let (id, block, rows) = &mut sessions[rng.below(8) as usize];
             if *id % 20 == 0 {
