@@ -5,7 +5,7 @@ use super::view::Leaf;
 use super::{Layout, MAX_SLOTS, UNIT, bits};
 use crate::error::Result;
 use crate::key::Entry;
-use crate::page::{self, Block, Kind, NO_BLOCK, Page, SPECIAL, head, pd};
+use crate::page::{self, Block, CHURNED, Kind, NO_BLOCK, Page, SPECIAL, head, pd};
 
 /// A leaf's contents: fences, links, runs, tombstones, insert log.
 #[derive(Debug, Clone)]
@@ -25,11 +25,34 @@ pub struct Contents<const W: usize> {
     pub(super) latest: Option<(Entry<W>, Entry<W>)>,
 }
 
+/// So many entries are a few.
+const FEW: usize = 8;
+
 /// Where a new entry goes: before `slot` of run `run` (its number of slots: behind it).
+#[derive(Debug, Clone, Copy)]
 struct Place<const W: usize> {
     run: usize,
     slot: usize,
     entry: Entry<W>,
+}
+
+/// The slots of those runs that new entries come amid, unpacked.
+#[derive(Debug, Default)]
+struct Unpacked<const W: usize> {
+    entries: Vec<Entry<W>>,
+    /// Where each run's end among them.
+    ends: Vec<usize>,
+}
+
+impl<const W: usize> Unpacked<W> {
+    /// The slots of run `i`; none if it is not here.
+    fn of(&self, i: usize) -> &[Entry<W>] {
+        let from = i.checked_sub(1).and_then(|i| self.ends.get(i));
+        let to = self.ends.get(i).copied().unwrap_or(0);
+        self.entries
+            .get(from.copied().unwrap_or(0)..to)
+            .unwrap_or_default()
+    }
 }
 
 impl<const W: usize> Leaf<'_, W> {
@@ -127,8 +150,14 @@ impl<const W: usize> Contents<W> {
 
     /// Whether the page would be so full that its log could take only a few entries.
     pub fn is_tight(&self) -> bool {
-        let most = Layout::<W>::ROOM - Layout::<W>::LEAST * Layout::<W>::ENTRY;
-        self.bytes() > most || self.slots() + Layout::<W>::LEAST > MAX_SLOTS
+        // Where entries die, leaves shall be full before they are split: what is split may become superfluous again.
+        let least = if self.flags & CHURNED == 0 {
+            Layout::<W>::LEAST
+        } else {
+            FEW
+        };
+        let most = Layout::<W>::ROOM - least * Layout::<W>::ENTRY;
+        self.bytes() > most || self.slots() + least > MAX_SLOTS
     }
 
     /// Whether [`Self::to_page`] would give a page.
@@ -149,80 +178,93 @@ impl<const W: usize> Contents<W> {
         room
     }
 
-    /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. Only the runs
-    /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
-    /// entries, or cut around the new entries as they are, whichever is smaller.
-    pub fn insert(&mut self, e: Entry<W>) {
-        self.merge(Some(e));
-    }
-
-    /// Merges the log, and one more entry, into the runs.
-    pub(super) fn merge(&mut self, e: Option<Entry<W>>) {
-        let mut new = std::mem::take(&mut self.log);
-        new.extend(e);
+    /// The log's entries and `e`, ascending, each once.
+    pub(super) fn sorted_log(&self, e: Option<&Entry<W>>) -> Vec<Entry<W>> {
+        let mut new: Vec<_> = self.log.iter().chain(e).copied().collect();
         new.sort_unstable();
         new.dedup();
-        self.latest = match new.as_slice() {
-            [first, .., last] if new.len() > Layout::<W>::LEAST => Some((*first, *last)),
+        new
+    }
+
+    /// Merges the log into the runs.
+    pub(super) fn merge(&mut self) {
+        let new = self.sorted_log(None);
+        self.merge_sorted(&new);
+    }
+
+    /// Empties the log and puts these entries, those of the log among them, ascending, into the runs. An entry that is here already stays once.
+    /// Where new entries follow a run and fit it, it grows. Of the others only the runs
+    /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
+    /// entries, or cut around the new entries as they are, whichever is smaller.
+    pub(super) fn merge_sorted(&mut self, new: &[Entry<W>]) {
+        self.log.clear();
+        self.latest = match new {
+            [first, .., last] if new.len() > FEW => Some((*first, *last)),
             _ => None,
         };
-        let places = self.places(&new);
+        let mut unpacked = Unpacked::default();
+        let mut places = self.places(new, &mut unpacked);
+        self.extend_runs(&mut places);
         if places.is_empty() {
             return;
         }
         let old = std::mem::take(&mut self.runs);
-        let mut touched = vec![false; old.len()];
-        for p in &places {
-            if let Some(t) = touched.get_mut(p.run) {
-                *t = true;
-            }
-        }
-        let tiny = |i: usize| old.get(i).is_some_and(|r| r.head.slots <= UNIT);
-        let hot = |i: usize| touched.get(i).is_some_and(|t| *t) || tiny(i);
-        if old.is_empty() {
-            self.runs = encode(&new);
-            return;
-        }
+        let hot = hot(&old, &places);
         let mut encoder = Encoder::new();
         let mut places = places.as_slice();
-        let mut i = 0;
-        while i < old.len() {
-            let mut end = i;
-            while hot(end) {
-                end += 1;
-            }
-            let region = old.get(i..end).unwrap_or_default();
-            let count = places.iter().take_while(|p| p.run < end).count();
-            let (here, rest) = places.split_at(count);
+        let mut start = 0;
+        while start <= old.len() {
+            let rest = hot.get(start..).unwrap_or_default();
+            let end = start + rest.iter().take_while(|hot| **hot).count();
+            let region = old.get(start..end).unwrap_or_default();
+            let is_here = |p: &&Place<W>| p.run < end || (p.run == end && p.slot == 0);
+            let (here, later) = places.split_at(places.iter().take_while(is_here).count());
             if here.is_empty() {
-                // Nothing new: up to the end of the region as it was, at least one run.
-                let end = end.max(i + 1);
-                self.runs
-                    .extend_from_slice(old.get(i..end).unwrap_or_default());
-                i = end;
-                continue;
+                self.runs.extend_from_slice(region);
+            } else {
+                self.merge_region(&mut encoder, region, start, here, &unpacked);
             }
-            places = rest;
-            self.merge_region(&mut encoder, region, i, here);
-            i = end;
+            places = later;
+            self.runs.extend(old.get(end).cloned());
+            start = end + 1;
         }
     }
 
-    /// Slots of the runs amid which (not behind which) a merge would put `e` or an entry of the log.
-    pub(super) fn touched_slots(&self, e: &Entry<W>) -> usize {
-        let mut new: Vec<_> = self.log.iter().chain([e]).collect();
-        new.sort_unstable();
-        let mut new = new.as_slice();
+    /// Appends new entries to the runs that they follow, as far as they fit there; the others stay.
+    fn extend_runs(&mut self, places: &mut Vec<Place<W>>) {
+        let mut left = Vec::with_capacity(places.len());
+        for here in places.chunk_by(|a, b| a.run == b.run) {
+            let mut taken = 0;
+            if let Some(p) = here.first()
+                && let Some(run) = self.runs.get_mut(p.run)
+                && p.slot == run.head.slots
+            {
+                taken = run.extend(here.iter().map(|p| &p.entry));
+            }
+            let slot = |p: &Place<W>| p.slot + taken;
+            left.extend(here.iter().skip(taken).map(|p| Place {
+                slot: slot(p),
+                ..*p
+            }));
+        }
+        *places = left;
+    }
+
+    /// Slots of the runs amid which (not behind which) a merge would put some of `new`, ascending.
+    pub(super) fn touched_slots(&self, new: &[Entry<W>]) -> usize {
+        let firsts = self.firsts();
+        let mut new = new;
         let mut slots = 0;
-        for run in &self.runs {
-            let run = run.run();
-            let (first, last) = (run.entry(0), run.entry(run.head.slots - 1));
-            let before = new.partition_point(|e| **e < first);
-            let count = new.partition_point(|e| **e < last);
-            if count > before {
+        for (i, (run, first)) in self.runs.iter().zip(&firsts).enumerate() {
+            let before = new.partition_point(|e| e < first);
+            new = new.get(before..).unwrap_or_default();
+            let Some(e) = new.first() else {
+                break;
+            };
+            let is_next = firsts.get(i + 1).is_some_and(|next| e >= next);
+            if !is_next && *e < run.run().entry(run.head.slots - 1) {
                 slots += run.head.slots;
             }
-            new = new.get(count..).unwrap_or_default();
         }
         slots
     }
@@ -233,24 +275,50 @@ impl<const W: usize> Contents<W> {
     }
 
     /// Where entries (ascending) that are not here yet go. Deleted ones come back to life in their slots.
-    fn places(&mut self, new: &[Entry<W>]) -> Vec<Place<W>> {
+    fn places(&mut self, new: &[Entry<W>], unpacked: &mut Unpacked<W>) -> Vec<Place<W>> {
         let firsts = self.firsts();
         let mut places = Vec::with_capacity(new.len());
-        for &entry in new {
-            let run = firsts.partition_point(|f| *f <= entry).saturating_sub(1);
+        unpacked.entries.reserve(self.slots());
+        let mut rest = new;
+        for (run, packed) in self.runs.iter_mut().enumerate() {
+            let count = match firsts.get(run + 1) {
+                Some(next) => rest.partition_point(|e| e < next),
+                None => rest.len(),
+            };
+            let (here, later) = rest.split_at(count);
+            rest = later;
+            let slots = packed.head.slots;
+            let last = packed.run().entry(slots - 1);
+            let from = unpacked.entries.len();
+            if here.first().is_some_and(|e| *e <= last) {
+                packed.run().ascend(0, slots, &mut unpacked.entries);
+            }
+            unpacked.ends.push(unpacked.entries.len());
+            let entries = unpacked.entries.get(from..).unwrap_or_default();
             let mut slot = 0;
-            if let Some(packed) = self.runs.get_mut(run) {
-                let view = packed.run();
-                slot = view.seek(&entry, 0, view.head.slots);
-                if slot < view.head.slots && view.entry(slot) == entry {
+            for &entry in here {
+                slot = if entry > last {
+                    slots
+                } else {
+                    gallop(entries, slot, &entry)
+                };
+                if entries.get(slot) == Some(&entry) {
                     bits::assign(&mut packed.dead, slot, false);
-                    if packed.dead() == 0 {
-                        packed.dead.clear();
-                    }
-                    continue;
+                } else {
+                    places.push(Place { run, slot, entry });
                 }
             }
-            places.push(Place { run, slot, entry });
+            if packed.dead() == 0 {
+                packed.dead.clear();
+            }
+        }
+        if self.runs.is_empty() {
+            let place = |&entry| Place {
+                run: 0,
+                slot: 0,
+                entry,
+            };
+            places.extend(new.iter().map(place));
         }
         places
     }
@@ -262,46 +330,47 @@ impl<const W: usize> Contents<W> {
         region: &[Packed<W>],
         first: usize,
         new: &[Place<W>],
+        unpacked: &Unpacked<W>,
     ) {
-        // A large run that only grows at an end is not worth encoding again: new entries gather in
-        // runs beside it until they are an eighth of it.
-        let mut region = region;
-        let mut first = first;
         let count = new.len();
-        let slots = |runs: &[Packed<W>]| runs.iter().map(|r| r.head.slots).sum::<usize>();
-        let mut kept_behind = None;
-        if let Some((head, tail)) = region.split_first()
-            && head.head.slots > 8 * (slots(tail) + count)
-            && new
-                .iter()
-                .all(|p| p.run > first || p.slot == head.head.slots)
-        {
-            self.runs.push(head.clone());
-            region = tail;
-            first += 1;
-        } else if let Some((last, before)) = region.split_last()
-            && last.head.slots > 8 * (slots(before) + count)
-            && new
-                .iter()
-                .all(|p| p.run < first + before.len() || (before.is_empty() && p.slot == 0))
-        {
-            kept_behind = Some(last);
-            region = before;
-        }
-        let mut all = Vec::with_capacity(slots(region) + count);
+        let slots = region.iter().map(|r| r.head.slots).sum::<usize>();
+        let mut all = Vec::with_capacity(slots + count);
+        // Where runs end, with their new entries.
         let mut ends = Vec::with_capacity(region.len());
+        let mut live = Vec::new();
+        let mut rest = new;
         for (i, run) in region.iter().enumerate() {
-            run.live(&mut all);
-            ends.push(all.len() + new.partition_point(|p| p.run <= first + i));
+            let is_here = |p: &&Place<W>| p.run <= first + i;
+            let (here, later) = rest.split_at(rest.iter().take_while(is_here).count());
+            let mut old = unpacked.of(first + i);
+            if old.is_empty() || !run.dead.is_empty() {
+                live.clear();
+                run.live(&mut live);
+                old = &live;
+            }
+            let mut done = 0;
+            for p in here {
+                let at = match p.run < first + i {
+                    true => 0,
+                    false if run.dead.is_empty() => p.slot,
+                    false => gallop(old, done, &p.entry),
+                };
+                all.extend_from_slice(old.get(done..at).unwrap_or_default());
+                all.push(p.entry);
+                done = at;
+            }
+            all.extend_from_slice(old.get(done..).unwrap_or_default());
+            ends.push(all.len());
+            rest = later;
         }
-        let old = all.len();
-        insert_all(&mut all, new);
+        all.extend(rest.iter().map(|p| p.entry));
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
-        // About the same runs are to be expected, as long as they are as dense.
         let before = cost(region);
-        encoder.partition_between(&all, &ends);
-        if encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
+        if region.is_empty() {
             encoder.partition(&all, UNIT);
+        } else {
+            // About the same runs are to be expected.
+            encoder.partition_between(&all, &ends);
         }
         // Cutting costs one or two headers a gap, and the new entries: often that settles it.
         let gaps = new
@@ -322,7 +391,6 @@ impl<const W: usize> Contents<W> {
                     .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
             }
         }
-        self.runs.extend(kept_behind.cloned());
     }
 
     /// The page; None where the contents do not fit one.
@@ -381,20 +449,41 @@ pub(super) fn push_entry<const W: usize>(e: &Entry<W>, out: &mut Vec<u8>) {
     }
 }
 
-/// Inserts ascending entries into ascending ones.
-fn insert_all<const W: usize>(all: &mut Vec<Entry<W>>, new: &[Place<W>]) {
-    let mut end = all.len();
-    all.resize(end + new.len(), Entry::MIN);
-    // From the back: what is above entry `i` moves by i + 1 at once.
-    for (i, place) in new.iter().enumerate().rev() {
-        let before = all.get(..end).unwrap_or_default();
-        let at = before.partition_point(|e| *e < place.entry);
-        all.copy_within(at..end, at + i + 1);
-        if let Some(to) = all.get_mut(at + i) {
-            *to = place.entry;
+/// Which runs are to be encoded again with the new entries: those that these come amid, and tiny ones. A larger one that only grows at its
+/// ends is not worth it: new entries gather in runs beside it until they are an eighth of it.
+fn hot<const W: usize>(old: &[Packed<W>], places: &[Place<W>]) -> Vec<bool> {
+    let mut hot = vec![false; old.len()];
+    let mut rest = places;
+    // Entries to be encoded behind the run at hand: all new ones, and those of tiny runs.
+    let mut loose = 0;
+    for (i, (run, hot)) in old.iter().zip(&mut hot).enumerate().rev() {
+        let (before, here) =
+            rest.split_at(rest.iter().rposition(|p| p.run < i).map_or(0, |p| p + 1));
+        rest = before;
+        let slots = run.head.slots;
+        if slots <= UNIT {
+            loose += slots + here.len();
+            *hot = true;
+            continue;
         }
-        end = at;
+        let amid = here.iter().any(|p| p.slot > 0 && p.slot < slots);
+        *hot = amid || !here.is_empty() && slots <= 8 * (here.len() + loose);
+        loose = 0;
     }
+    hot
+}
+
+/// The first of `entries` from `from` on that is not below `e`, or their number; those before it are.
+fn gallop<const W: usize>(entries: &[Entry<W>], from: usize, e: &Entry<W>) -> usize {
+    let (mut from, mut step) = (from, 1);
+    while entries.get(from + step - 1).is_some_and(|at| at < e) {
+        from += step;
+        step *= 2;
+    }
+    let end = entries.len().min(from + step);
+    from + entries
+        .get(from..end)
+        .map_or(0, |some| some.partition_point(|at| at < e))
 }
 
 /// The runs of `region`, cut where new entries go, with these in runs of their own between.

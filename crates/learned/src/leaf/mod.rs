@@ -85,5 +85,5 @@ impl<const W: usize> Layout<W> {
     const SHORT: usize = Self::LOG * 3 / 16;
     /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
     /// again and again until the last byte is used.
-    const LEAST: usize = 8;
+    const LEAST: usize = 24;
 }
