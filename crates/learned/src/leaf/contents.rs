@@ -178,32 +178,26 @@ impl<const W: usize> Contents<W> {
         room
     }
 
-    /// The log's entries and `e`, ascending, each once.
-    pub(super) fn sorted_log(&self, e: Option<&Entry<W>>) -> Vec<Entry<W>> {
-        let mut new: Vec<_> = self.log.iter().chain(e).copied().collect();
-        new.sort_unstable();
-        new.dedup();
-        new
-    }
-
-    /// Merges the log into the runs.
-    pub(super) fn merge(&mut self) {
-        let new = self.sorted_log(None);
-        self.merge_sorted(&new);
-    }
-
-    /// Empties the log and puts these entries, those of the log among them, ascending, into the runs. An entry that is here already stays once.
-    /// Where new entries follow a run and fit it, it grows. Of the others only the runs
+    /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. Where new entries follow a
+    /// run and fit it, it grows. Of the others only the runs
     /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
     /// entries, or cut around the new entries as they are, whichever is smaller.
-    pub(super) fn merge_sorted(&mut self, new: &[Entry<W>]) {
-        self.log.clear();
-        self.latest = match new {
+    pub fn insert(&mut self, e: Entry<W>) {
+        self.merge(Some(e));
+    }
+
+    /// Merges the log, and one more entry, into the runs.
+    pub(super) fn merge(&mut self, e: Option<Entry<W>>) {
+        let mut new = std::mem::take(&mut self.log);
+        new.extend(e);
+        new.sort_unstable();
+        new.dedup();
+        self.latest = match new.as_slice() {
             [first, .., last] if new.len() > FEW => Some((*first, *last)),
             _ => None,
         };
         let mut unpacked = Unpacked::default();
-        let mut places = self.places(new, &mut unpacked);
+        let mut places = self.places(&new, &mut unpacked);
         self.extend_runs(&mut places);
         if places.is_empty() {
             return;
@@ -250,23 +244,29 @@ impl<const W: usize> Contents<W> {
         *places = left;
     }
 
-    /// Slots of the runs amid which (not behind which) a merge would put some of `new`, ascending.
-    pub(super) fn touched_slots(&self, new: &[Entry<W>]) -> usize {
+    /// Whether the runs amid which (not behind which) a merge would put `e` or an entry of the log have more than `most` slots.
+    pub(super) fn touches_more(&self, e: &Entry<W>, most: usize) -> bool {
         let firsts = self.firsts();
-        let mut new = new;
+        let last = |run: &Packed<W>| run.run().entry(run.head.slots - 1);
+        let mut runs: Vec<_> = self
+            .runs
+            .iter()
+            .map(|run| (run.head.slots, last(run)))
+            .collect();
         let mut slots = 0;
-        for (i, (run, first)) in self.runs.iter().zip(&firsts).enumerate() {
-            let before = new.partition_point(|e| e < first);
-            new = new.get(before..).unwrap_or_default();
-            let Some(e) = new.first() else {
-                break;
-            };
-            let is_next = firsts.get(i + 1).is_some_and(|next| e >= next);
-            if !is_next && *e < run.run().entry(run.head.slots - 1) {
-                slots += run.head.slots;
+        for e in self.log.iter().chain([e]) {
+            let next = firsts.partition_point(|first| first <= e);
+            let run = next.checked_sub(1).and_then(|i| runs.get_mut(i));
+            if let Some((untold, last)) = run
+                && e < last
+            {
+                slots += std::mem::take(untold);
+                if slots > most {
+                    return true;
+                }
             }
         }
-        slots
+        false
     }
 
     /// The first slot's entry of each run.

@@ -75,7 +75,7 @@ impl<const W: usize> Contents<W> {
         self.flags |= right.flags & CHURNED;
         let is_good = |both: &Self| both.fits() && (empty || both.fill().takes(percent));
         if !is_good(&self) {
-            self.merge();
+            self.merge(None);
         }
         is_good(&self).then_some(self)
     }
@@ -120,7 +120,7 @@ impl<const W: usize> Contents<W> {
     fn unite(mut self, mut right: Self) -> (Self, usize, (Option<Block>, u16)) {
         for part in [&mut self, &mut right] {
             if !part.log.is_empty() {
-                part.merge();
+                part.merge(None);
             }
         }
         let own = self.slots();

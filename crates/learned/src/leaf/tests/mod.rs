@@ -39,11 +39,3 @@ fn full_page<const W: usize>(entries: &[Entry<W>]) -> (Vec<Entry<W>>, Box<Page>)
 fn open<const W: usize>(page: &Page) -> Leaf<'_, W> {
     Leaf::open(page, BLOCK).unwrap()
 }
-
-impl<const W: usize> Contents<W> {
-    /// Adds an entry and merges the insert log into the runs.
-    fn insert(&mut self, e: Entry<W>) {
-        let new = self.sorted_log(Some(&e));
-        self.merge_sorted(&new);
-    }
-}
