@@ -39,9 +39,9 @@ pub unsafe fn make_room<const W: usize>(
     let mut ties = tree.ties(&page).or_raise(index);
     // The pin keeps VACUUM from removing these entries, hence their line pointers from being used for other rows.
     let pinned = page.unlock();
-    ties.sort_unstable();
     let step = ties.len().div_ceil(SAMPLE).max(1);
     let mut sample: Vec<u64> = ties.iter().copied().step_by(step).collect();
+    sample.sort_unstable();
     // All of the sample is; its pages are read ahead.
     // SAFETY: the table is open.
     sample.truncate(unsafe { within_reach(heap, &sample) });
@@ -49,6 +49,7 @@ pub unsafe fn make_room<const W: usize>(
     let found = unsafe { ask(index, heap, leaf, &sample) };
     let many = found.iter().flatten().count() * SHARE >= sample.len().max(1);
     if many {
+        ties.sort_unstable();
         // SAFETY: as above.
         ties.truncate(unsafe { within_reach(heap, &ties) });
         // SAFETY: as above.

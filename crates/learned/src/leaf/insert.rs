@@ -5,7 +5,7 @@ use super::encode::{Encoder, Packed, encode};
 use super::{Layout, UNIT, bits};
 use crate::key::Entry;
 
-/// From so few entries no more is read than where they go ([`Contents::latest`]).
+/// So few entries, merged at once, do not tell what is to come ([`Contents::latest`]).
 const FEW: usize = 8;
 
 /// Where a new entry goes: before `slot` of run `run` (its number of slots: behind it).
@@ -36,10 +36,9 @@ impl<const W: usize> Unpacked<W> {
 }
 
 impl<const W: usize> Contents<W> {
-    /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. Where new entries follow a
-    /// run and fit it, it grows. Of the others only the runs
-    /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
-    /// entries, or cut around the new entries as they are, whichever is smaller.
+    /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. New entries that follow a run
+    /// and fit it are appended to it. Of the other runs only those that new entries come amid, and tiny ones beside them, change: they are
+    /// encoded afresh, without their deleted entries, or cut around the new entries as they are, whichever is smaller.
     pub fn insert(&mut self, e: Entry<W>) {
         self.merge(Some(e));
     }
@@ -73,6 +72,9 @@ impl<const W: usize> Contents<W> {
             let (here, later) = places.split_at(places.iter().take_while(is_here).count());
             if here.is_empty() {
                 self.runs.extend_from_slice(region);
+            } else if region.is_empty() {
+                let entries: Vec<_> = here.iter().map(|p| p.entry).collect();
+                self.runs.extend(encoder.encode(&entries, UNIT));
             } else {
                 self.merge_region(&mut encoder, region, start, here, &unpacked);
             }
@@ -224,12 +226,8 @@ impl<const W: usize> Contents<W> {
         all.extend(rest.iter().map(|p| p.entry));
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
         let before = cost(region);
-        if region.is_empty() {
-            encoder.partition(&all, UNIT);
-        } else {
-            // About the same runs are to be expected.
-            encoder.partition_between(&all, &ends);
-        }
+        // About the same runs are to be expected.
+        encoder.partition_between(&all, &ends);
         // Cutting costs one or two headers a gap, and the new entries: often that settles it.
         let gaps = new
             .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
@@ -252,8 +250,8 @@ impl<const W: usize> Contents<W> {
     }
 }
 
-/// Which runs are to be encoded again with the new entries: those that these come amid, and tiny ones. A larger one that only grows at its
-/// ends is not worth it: new entries gather in runs beside it until they are an eighth of it.
+/// Which runs are to be encoded again with the new entries: those that these come amid, and tiny ones. A larger one that they only follow
+/// is not worth it: they gather in runs beside it until they are an eighth of it.
 fn hot<const W: usize>(old: &[Packed<W>], places: &[Place<W>]) -> Vec<bool> {
     let mut hot = vec![false; old.len()];
     let mut rest = places;
