@@ -84,7 +84,8 @@ impl<const W: usize> Contents<W> {
         }
     }
 
-    /// Appends new entries to the runs that they follow, as far as they fit there; the others stay.
+    /// Appends new entries to the runs that they follow, as far as they fit there; the others stay, and those that may be better off in a run of
+    /// their own, since they would take more than two headers' room.
     fn extend_runs(&mut self, places: &mut Vec<Place<W>>) {
         let mut left = Vec::with_capacity(places.len());
         for here in places.chunk_by(|a, b| a.run == b.run) {
@@ -92,6 +93,7 @@ impl<const W: usize> Contents<W> {
             if let Some(p) = here.first()
                 && let Some(run) = self.runs.get_mut(p.run)
                 && p.slot == run.head.slots
+                && here.len() * run.head.record() <= 2 * 8 * Layout::<W>::RUN
             {
                 taken = run.extend(here.iter().map(|p| &p.entry));
             }
@@ -226,12 +228,16 @@ impl<const W: usize> Contents<W> {
         all.extend(rest.iter().map(|p| p.entry));
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
         let before = cost(region);
-        // About the same runs are to be expected.
-        encoder.partition_between(&all, &ends);
-        // Cutting costs one or two headers a gap, and the new entries: often that settles it.
         let gaps = new
             .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
             .count();
+        // About the same runs are to be expected, as long as they are as dense. Scattered entries make any less so.
+        encoder.partition_between(&all, &ends);
+        let old = all.len() - count;
+        if gaps * 2 <= count && encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
+            encoder.partition(&all, UNIT);
+        }
+        // Cutting costs one or two headers a gap, and the new entries: often that settles it.
         let least = before + gaps * 8 * Layout::<W>::RUN;
         let most = before + gaps * 16 * (Layout::<W>::RUN + 1) + count * 8 * Layout::<W>::ENTRY;
         if encoder.estimate() * 7 > most {
