@@ -147,14 +147,14 @@ fn a_run_takes_what_follows_it_and_fits() {
         .extend(leaf_of::<1>(&(0..500).map(|i| row(i + (1 << 30))).collect::<Vec<_>>()).runs);
     let before: Vec<_> = c.runs.iter().map(|r| (r.head, r.data.clone())).collect();
     let mut all = c.entries();
-    c.log = (500..600).map(&mut row).rev().collect();
+    c.log = (500..550).map(&mut row).rev().collect();
     all.extend(&c.log);
     all.sort();
     c.insert(all[0]);
     assert_eq!(c.entries(), all);
     assert_eq!(c.runs.len(), before.len());
     for (i, (run, (head, data))) in c.runs.iter().zip(&before).enumerate() {
-        let slots = head.slots + if i == 0 { 100 } else { 0 };
+        let slots = head.slots + if i == 0 { 50 } else { 0 };
         assert_eq!(run.head, run::Head { slots, ..*head });
         let same = head.slots * head.record() / 8;
         assert_eq!(run.data[..same], data[..same]);
