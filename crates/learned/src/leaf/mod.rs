@@ -4,7 +4,7 @@
 //! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
 //! - `suspects`: entries whose rows may be dead
-//! - [`contents`]: the owned form, [`Contents`], and to a page again; `insert` of the log's entries, `split`, [`merge`], `delete`, `remove`
+//! - [`contents`]: the owned form, [`Contents`]: insert, to a page again; `split`, [`merge`], `delete`, `remove`
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
 //! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
 //! - `encode`, `partition`, `hull`: entries to runs
@@ -19,7 +19,6 @@ mod decode;
 mod delete;
 mod encode;
 mod hull;
-mod insert;
 pub mod merge;
 pub mod pack;
 mod partition;
@@ -86,7 +85,5 @@ impl<const W: usize> Layout<W> {
     const SHORT: usize = Self::LOG * 3 / 16;
     /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
     /// again and again until the last byte is used.
-    const LEAST: usize = 24;
-    /// As [`Self::LEAST`] where entries die: leaves shall be full there before they are split, since what is split may become superfluous again.
-    const LEAST_CHURNED: usize = 8;
+    const LEAST: usize = 8;
 }
