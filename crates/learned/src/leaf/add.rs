@@ -75,8 +75,8 @@ impl<const W: usize> Leaf<'_, W> {
             return false;
         }
         // What comes at the ends of groups goes on there, and they are left full.
-        let touched = contents.touched_slots(e);
-        touched > MOST_ENCODED || few && touched * 2 > self.slots
+        let most = if few { self.slots / 2 } else { MOST_ENCODED };
+        contents.touches_more(e, most.min(MOST_ENCODED))
     }
 }
 

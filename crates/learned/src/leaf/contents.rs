@@ -1,8 +1,8 @@
 //! The owned form of a leaf, for changes that are more than a patch.
 
-use super::encode::{Encoder, Packed, encode};
+use super::encode::Packed;
 use super::view::Leaf;
-use super::{Layout, MAX_SLOTS, UNIT, bits};
+use super::{Layout, MAX_SLOTS, bits};
 use crate::error::Result;
 use crate::key::Entry;
 use crate::page::{self, Block, Kind, NO_BLOCK, Page, SPECIAL, head, pd};
@@ -23,13 +23,6 @@ pub struct Contents<const W: usize> {
     pub(super) log: Vec<Entry<W>>,
     /// The lowest and the highest of the entries merged last, if they were more than a few.
     pub(super) latest: Option<(Entry<W>, Entry<W>)>,
-}
-
-/// Where a new entry goes: before `slot` of run `run` (its number of slots: behind it).
-struct Place<const W: usize> {
-    run: usize,
-    slot: usize,
-    entry: Entry<W>,
 }
 
 impl<const W: usize> Leaf<'_, W> {
@@ -149,182 +142,6 @@ impl<const W: usize> Contents<W> {
         room
     }
 
-    /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. Only the runs
-    /// touched and tiny ones beside them change: they are encoded afresh, without their deleted
-    /// entries, or cut around the new entries as they are, whichever is smaller.
-    pub fn insert(&mut self, e: Entry<W>) {
-        self.merge(Some(e));
-    }
-
-    /// Merges the log, and one more entry, into the runs.
-    pub(super) fn merge(&mut self, e: Option<Entry<W>>) {
-        let mut new = std::mem::take(&mut self.log);
-        new.extend(e);
-        new.sort_unstable();
-        new.dedup();
-        self.latest = match new.as_slice() {
-            [first, .., last] if new.len() > Layout::<W>::LEAST => Some((*first, *last)),
-            _ => None,
-        };
-        let places = self.places(&new);
-        if places.is_empty() {
-            return;
-        }
-        let old = std::mem::take(&mut self.runs);
-        let mut touched = vec![false; old.len()];
-        for p in &places {
-            if let Some(t) = touched.get_mut(p.run) {
-                *t = true;
-            }
-        }
-        let tiny = |i: usize| old.get(i).is_some_and(|r| r.head.slots <= UNIT);
-        let hot = |i: usize| touched.get(i).is_some_and(|t| *t) || tiny(i);
-        if old.is_empty() {
-            self.runs = encode(&new);
-            return;
-        }
-        let mut encoder = Encoder::new();
-        let mut places = places.as_slice();
-        let mut i = 0;
-        while i < old.len() {
-            let mut end = i;
-            while hot(end) {
-                end += 1;
-            }
-            let region = old.get(i..end).unwrap_or_default();
-            let count = places.iter().take_while(|p| p.run < end).count();
-            let (here, rest) = places.split_at(count);
-            if here.is_empty() {
-                // Nothing new: up to the end of the region as it was, at least one run.
-                let end = end.max(i + 1);
-                self.runs
-                    .extend_from_slice(old.get(i..end).unwrap_or_default());
-                i = end;
-                continue;
-            }
-            places = rest;
-            self.merge_region(&mut encoder, region, i, here);
-            i = end;
-        }
-    }
-
-    /// Slots of the runs amid which (not behind which) a merge would put `e` or an entry of the log.
-    pub(super) fn touched_slots(&self, e: &Entry<W>) -> usize {
-        let mut new: Vec<_> = self.log.iter().chain([e]).collect();
-        new.sort_unstable();
-        let mut new = new.as_slice();
-        let mut slots = 0;
-        for run in &self.runs {
-            let run = run.run();
-            let (first, last) = (run.entry(0), run.entry(run.head.slots - 1));
-            let before = new.partition_point(|e| **e < first);
-            let count = new.partition_point(|e| **e < last);
-            if count > before {
-                slots += run.head.slots;
-            }
-            new = new.get(count..).unwrap_or_default();
-        }
-        slots
-    }
-
-    /// The first slot's entry of each run.
-    pub(super) fn firsts(&self) -> Vec<Entry<W>> {
-        self.runs.iter().map(|r| r.run().entry(0)).collect()
-    }
-
-    /// Where entries (ascending) that are not here yet go. Deleted ones come back to life in their slots.
-    fn places(&mut self, new: &[Entry<W>]) -> Vec<Place<W>> {
-        let firsts = self.firsts();
-        let mut places = Vec::with_capacity(new.len());
-        for &entry in new {
-            let run = firsts.partition_point(|f| *f <= entry).saturating_sub(1);
-            let mut slot = 0;
-            if let Some(packed) = self.runs.get_mut(run) {
-                let view = packed.run();
-                slot = view.seek(&entry, 0, view.head.slots);
-                if slot < view.head.slots && view.entry(slot) == entry {
-                    bits::assign(&mut packed.dead, slot, false);
-                    if packed.dead() == 0 {
-                        packed.dead.clear();
-                    }
-                    continue;
-                }
-            }
-            places.push(Place { run, slot, entry });
-        }
-        places
-    }
-
-    /// Appends the runs of `region`, which starts at run `first`, with the new entries to `self.runs`.
-    fn merge_region(
-        &mut self,
-        encoder: &mut Encoder<W>,
-        region: &[Packed<W>],
-        first: usize,
-        new: &[Place<W>],
-    ) {
-        // A large run that only grows at an end is not worth encoding again: new entries gather in
-        // runs beside it until they are an eighth of it.
-        let mut region = region;
-        let mut first = first;
-        let count = new.len();
-        let slots = |runs: &[Packed<W>]| runs.iter().map(|r| r.head.slots).sum::<usize>();
-        let mut kept_behind = None;
-        if let Some((head, tail)) = region.split_first()
-            && head.head.slots > 8 * (slots(tail) + count)
-            && new
-                .iter()
-                .all(|p| p.run > first || p.slot == head.head.slots)
-        {
-            self.runs.push(head.clone());
-            region = tail;
-            first += 1;
-        } else if let Some((last, before)) = region.split_last()
-            && last.head.slots > 8 * (slots(before) + count)
-            && new
-                .iter()
-                .all(|p| p.run < first + before.len() || (before.is_empty() && p.slot == 0))
-        {
-            kept_behind = Some(last);
-            region = before;
-        }
-        let mut all = Vec::with_capacity(slots(region) + count);
-        let mut ends = Vec::with_capacity(region.len());
-        for (i, run) in region.iter().enumerate() {
-            run.live(&mut all);
-            ends.push(all.len() + new.partition_point(|p| p.run <= first + i));
-        }
-        let old = all.len();
-        insert_all(&mut all, new);
-        let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
-        // About the same runs are to be expected, as long as they are as dense.
-        let before = cost(region);
-        encoder.partition_between(&all, &ends);
-        if encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
-            encoder.partition(&all, UNIT);
-        }
-        // Cutting costs one or two headers a gap, and the new entries: often that settles it.
-        let gaps = new
-            .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
-            .count();
-        let least = before + gaps * 8 * Layout::<W>::RUN;
-        let most = before + gaps * 16 * (Layout::<W>::RUN + 1) + count * 8 * Layout::<W>::ENTRY;
-        if encoder.estimate() * 7 > most {
-            self.runs.extend(cut_around(region, first, new));
-        } else {
-            let fresh = encoder.runs();
-            let fresh_cost = cost(&fresh);
-            if fresh_cost <= least {
-                self.runs.extend(fresh);
-            } else {
-                let cut = cut_around(region, first, new);
-                self.runs
-                    .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
-            }
-        }
-        self.runs.extend(kept_behind.cloned());
-    }
-
     /// The page; None where the contents do not fit one.
     pub fn to_page(&self) -> Option<Box<Page>> {
         if !self.fits() {
@@ -378,63 +195,5 @@ impl<const W: usize> Contents<W> {
 pub(super) fn push_entry<const W: usize>(e: &Entry<W>, out: &mut Vec<u8>) {
     for word in e.key.iter().chain([&e.tie]) {
         out.extend_from_slice(&word.to_le_bytes());
-    }
-}
-
-/// Inserts ascending entries into ascending ones.
-fn insert_all<const W: usize>(all: &mut Vec<Entry<W>>, new: &[Place<W>]) {
-    let mut end = all.len();
-    all.resize(end + new.len(), Entry::MIN);
-    // From the back: what is above entry `i` moves by i + 1 at once.
-    for (i, place) in new.iter().enumerate().rev() {
-        let before = all.get(..end).unwrap_or_default();
-        let at = before.partition_point(|e| *e < place.entry);
-        all.copy_within(at..end, at + i + 1);
-        if let Some(to) = all.get_mut(at + i) {
-            *to = place.entry;
-        }
-        end = at;
-    }
-}
-
-/// The runs of `region`, cut where new entries go, with these in runs of their own between.
-fn cut_around<const W: usize>(
-    region: &[Packed<W>],
-    first: usize,
-    new: &[Place<W>],
-) -> Vec<Packed<W>> {
-    let mut out = Vec::new();
-    let mut new = new.iter().peekable();
-    let mut gap = Vec::new();
-    // New entries behind the runs before the region.
-    while let Some(p) = new.next_if(|p| p.run < first) {
-        gap.push(p.entry);
-    }
-    for (i, run) in region.iter().enumerate() {
-        let slots = run.head.slots;
-        let mut done = 0;
-        while let Some(p) = new.next_if(|p| p.run == first + i) {
-            if p.slot > done {
-                flush(&mut gap, &mut out);
-                out.push(run.part(done, p.slot));
-                done = p.slot;
-            }
-            gap.push(p.entry);
-        }
-        if done < slots {
-            flush(&mut gap, &mut out);
-            out.push(run.part(done, slots));
-        }
-    }
-    // Behind the region, or, where it has no runs left, all of them.
-    gap.extend(new.map(|p| p.entry));
-    flush(&mut gap, &mut out);
-    out
-}
-
-fn flush<const W: usize>(gap: &mut Vec<Entry<W>>, out: &mut Vec<Packed<W>>) {
-    if !gap.is_empty() {
-        out.extend(encode(gap));
-        gap.clear();
     }
 }

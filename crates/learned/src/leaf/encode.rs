@@ -45,6 +45,30 @@ impl<const W: usize> Packed<W> {
         out.truncate(live);
     }
 
+    /// Appends entries, which are above its own, up to the first that does not fit its widths; gives their number. A run with
+    /// tombstones takes none.
+    pub(super) fn extend<'e>(&mut self, entries: impl Iterator<Item = &'e Entry<W>>) -> usize {
+        let before = self.head.slots;
+        if !self.dead.is_empty() {
+            return 0;
+        }
+        let record = self.head.record();
+        for e in entries {
+            let Some((residuals, tid)) = self.head.residuals(self.head.slots, e) else {
+                break;
+            };
+            let mut bit = self.head.slots * record;
+            self.data.resize((bit + record).div_ceil(8), 0);
+            let columns = self.head.words.iter().zip(&residuals);
+            for (c, &r) in columns.chain([(&self.head.tid, &tid)]) {
+                bits::or(&mut self.data, bit, r, c.width);
+                bit += c.width as usize;
+            }
+            self.head.slots += 1;
+        }
+        self.head.slots - before
+    }
+
     /// Bits the run takes of a page: header, data, room for its part of the bitmap.
     pub(super) fn cost(&self) -> usize {
         8 * (Layout::<W>::RUN + self.data.len()) + self.head.slots

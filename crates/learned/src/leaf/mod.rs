@@ -4,7 +4,7 @@
 //! - `add`: which of the following an insert takes
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
 //! - `suspects`: entries whose rows may be dead
-//! - [`contents`]: the owned form, [`Contents`]: insert, to a page again; `split`, [`merge`], `delete`, `remove`
+//! - [`contents`]: the owned form, [`Contents`], and to a page again; `insert` of the log's entries, `split`, [`merge`], `delete`, `remove`
 //! - [`pack`]: [`Packer`], sorted entries to full leaves
 //! - `run`, `decode`, `seek`: one run: its header and single slots, ranges of slots, search
 //! - `encode`, `partition`, `hull`: entries to runs
@@ -19,6 +19,7 @@ mod decode;
 mod delete;
 mod encode;
 mod hull;
+mod insert;
 pub mod merge;
 pub mod pack;
 mod partition;
@@ -84,6 +85,6 @@ impl<const W: usize> Layout<W> {
     /// A page that is full while its log is shorter than this is cut in two rather than merged with it: it would soon be full again.
     const SHORT: usize = Self::LOG * 3 / 16;
     /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
-    /// again and again until the last byte is used.
+    /// again and again until the last byte is used. At 24 one merge in six is saved, but sessions that drift apart leave a third more leaves.
     const LEAST: usize = 8;
 }

@@ -135,3 +135,55 @@ fn a_page_extended_at_an_end_splits_there() {
     let (left, right) = c.split(&e, 90).unwrap();
     assert!(left.bytes().abs_diff(right.bytes()) < 200);
 }
+
+/// A merge leaves a run as it is, but for what is added at its end.
+#[test]
+fn a_run_takes_what_follows_it_and_fits() {
+    let mut rng = Mix(3);
+    let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
+    let mut c = leaf_of::<1>(&(0..500).map(&mut row).collect::<Vec<_>>());
+    // A group of keys behind it.
+    c.runs
+        .extend(leaf_of::<1>(&(0..500).map(|i| row(i + (1 << 30))).collect::<Vec<_>>()).runs);
+    let before: Vec<_> = c.runs.iter().map(|r| (r.head, r.data.clone())).collect();
+    let mut all = c.entries();
+    c.log = (500..550).map(&mut row).rev().collect();
+    all.extend(&c.log);
+    all.sort();
+    c.insert(all[0]);
+    assert_eq!(c.entries(), all);
+    assert_eq!(c.runs.len(), before.len());
+    for (i, (run, (head, data))) in c.runs.iter().zip(&before).enumerate() {
+        let slots = head.slots + if i == 0 { 50 } else { 0 };
+        assert_eq!(run.head, run::Head { slots, ..*head });
+        let same = head.slots * head.record() / 8;
+        assert_eq!(run.data[..same], data[..same]);
+    }
+}
+
+/// Its last entry comes back to life with them, and others do not fit.
+#[test]
+fn a_run_grows_behind_a_tombstone() {
+    let mut rng = Mix(3);
+    let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
+    for revived in [false, true] {
+        let mut all: Vec<_> = (0..200).map(&mut row).collect();
+        let mut c = leaf_of::<1>(&all);
+        let (last, slots) = (all[199], c.runs[0].head.slots);
+        assert_eq!(slots, 200);
+        c.runs[0].dead = vec![0; 25];
+        bits::assign(&mut c.runs[0].dead, 199, true);
+        c.log = (200..220).map(&mut row).collect();
+        c.log.extend(
+            (0..50).map(|i| Entry::new([(1 << 50) + i * i * i], heap(i * 999 % 7919, 226))),
+        );
+        all.pop();
+        if revived {
+            c.log.push(last);
+        }
+        all.extend(&c.log);
+        all.sort();
+        c.insert(all[0]);
+        assert_eq!(c.entries(), all);
+    }
+}
