@@ -219,8 +219,18 @@ fn model_now<const W: usize>(store: &Relation) -> learned::Result<ModelAt> {
     Ok(Tree::<_, W>::new(store).meta()?.model)
 }
 
+thread_local! {
+    /// Of the index whose cache was discarded last: its number, and the header's `fruitless` and `splits_left`, which are not the model's.
+    static LAST: Cell<(pg_sys::Oid, u8, u8)> = const { Cell::new((pg_sys::InvalidOid, 0, 0)) };
+}
+
 /// Discards the cache. Nothing may refer to it any more.
 pub fn forget(rel: pg_sys::Relation) {
+    if let Some(header) = header(rel) {
+        // SAFETY: the index is open.
+        let oid = unsafe { (*rel).rd_id };
+        LAST.set((oid, header.fruitless.get(), header.splits_left.get()));
+    }
     // SAFETY: as in tree(); freeing it is what the server does, too.
     unsafe {
         let cached = (*rel).rd_amcache;
@@ -257,6 +267,10 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
     // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
     // relcache entry has a context of its own for such things.
     unsafe {
+        let (fruitless, splits_left) = match LAST.get() {
+            (oid, fruitless, splits_left) if oid == (*rel).rd_id => (fruitless, splits_left),
+            _ => (0, 0),
+        };
         let size = size_of::<Chunk<W>>() + model.len();
         let chunk = pg_sys::MemoryContextAlloc((*rel).rd_indexcxt, size).cast::<Chunk<W>>();
         let header = Header {
@@ -270,8 +284,8 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
             leaf: Cell::new(NO_BLOCK),
             again: Cell::new(false),
             splits: Cell::new(0),
-            fruitless: Cell::new(0),
-            splits_left: Cell::new(0),
+            fruitless: Cell::new(fruitless),
+            splits_left: Cell::new(splits_left),
             place: Cell::new(place),
         };
         chunk.write(Chunk {

@@ -203,7 +203,9 @@ unsafe fn make_room<const W: usize>(
     let index = store.raw();
     if cache::may_purge(index) {
         // SAFETY: the caller's contract.
-        let many = unsafe { purge::make_room::<W>(index, heap, leaf) };
+        let many = unsafe {
+            (churned || purge::may_be_worth(heap)) && purge::make_room::<W>(index, heap, leaf)
+        };
         cache::purged(index, many);
         if many {
             return;

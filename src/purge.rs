@@ -10,6 +10,7 @@ use learned::store::Store;
 use pgrx::pg_sys;
 
 use crate::error::OrRaise;
+use crate::pg::ffi::live_and_dead;
 use crate::removable::ask;
 use crate::storage::Relation;
 
@@ -17,9 +18,23 @@ use crate::storage::Relation;
 const SAMPLE: usize = 32;
 /// One in so many rows of the sample must be dead.
 const SHARE: usize = 10;
+/// Where fewer than one in so many rows of the table are dead, no leaf is asked about.
+const FEW: i64 = 100;
 /// No more pages of the table are asked about the leaf's rows, and no more that are not in memory: an insert is not to wait for a thousand reads.
 const MOST_PAGES: usize = 2048;
 const MOST_READ: usize = 32;
+
+/// Whether so many of the table's rows are dead that it may be worth while to ask about a leaf's: a sample takes a hundred times as long as this.
+///
+/// # Safety
+/// The table is open, and nothing is locked.
+pub unsafe fn may_be_worth(heap: pg_sys::Relation) -> bool {
+    // SAFETY: the caller's contract.
+    match unsafe { live_and_dead(heap) } {
+        Some([live, dead]) => live <= 0 || dead.saturating_mul(FEW) >= live,
+        None => true,
+    }
+}
 
 /// Removes the dead entries of a full leaf, if they seem to be many; returns whether they did.
 ///

@@ -329,6 +329,31 @@ unsafe fn statistics<'a>(rel: pg_sys::Relation) -> Option<&'a mut pg_sys::PgStat
     }
 }
 
+/// How many rows of a table are live and how many dead, as the server's statistics know, which are late by a second, and those
+/// that this session has not handed in yet. None where rows are not counted.
+///
+/// # Safety
+/// `rel` is an open table; nothing is locked.
+pub unsafe fn live_and_dead(rel: pg_sys::Relation) -> Option<[i64; 2]> {
+    // SAFETY: the caller's contract; the functions take any table's number and look at no catalog.
+    unsafe {
+        let counts = statistics(rel)?;
+        #[cfg(feature = "pg15")]
+        let pending = [counts.t_delta_live_tuples, counts.t_delta_dead_tuples];
+        #[cfg(not(feature = "pg15"))]
+        let pending = [counts.delta_live_tuples, counts.delta_dead_tuples];
+        let table = [Some(pg_sys::Datum::from((*rel).rd_id))];
+        let known = |count| pgrx::direct_function_call::<i64>(count, &table).unwrap_or(0);
+        let live = known(pg_sys::pg_stat_get_live_tuples);
+        let dead = known(pg_sys::pg_stat_get_dead_tuples);
+        let [more_live, more_dead] = pending;
+        Some([
+            live.saturating_add(more_live),
+            dead.saturating_add(more_dead),
+        ])
+    }
+}
+
 /// Counts an index scan in the statistics.
 ///
 /// ```c
