@@ -24,7 +24,8 @@ const FEW: i64 = 100;
 const MOST_PAGES: usize = 2048;
 const MOST_READ: usize = 32;
 
-/// Whether so many of the table's rows are dead that it may be worth while to ask about a leaf's: a sample takes a hundred times as long as this.
+/// Whether so many of the table's rows are dead that it may be worth while to ask about a leaf's: a sample of these looks at up to [`SAMPLE`] pages of
+/// the table, this at none.
 ///
 /// # Safety
 /// The table is open, and nothing is locked.

@@ -85,6 +85,6 @@ impl<const W: usize> Layout<W> {
     /// A page that is full while its log is shorter than this is cut in two rather than merged with it: it would soon be full again.
     const SHORT: usize = Self::LOG * 3 / 16;
     /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
-    /// again and again until the last byte is used. At 24 one merge in six is saved, but sessions that drift apart leave a third more leaves.
+    /// again and again until the last byte is used. At 24 one merge in six is saved, but sessions that drift apart leave almost half as many leaves more.
     const LEAST: usize = 8;
 }
