@@ -41,12 +41,13 @@ impl<const W: usize> Leaf<'_, W> {
             return Ok(Added::Logged(patch, taken));
         }
         let mut contents = self.contents()?;
-        if self.is_worth_halving(&contents, e)
+        let new = contents.log_and(Some(*e));
+        if self.is_worth_halving(&contents, e, &new)
             && let Some((left, right)) = contents.clone().halve()
         {
             return Ok(halved(left, right, e));
         }
-        contents.insert(*e);
+        contents.merge(&new);
         let mut page = contents.to_page();
         if (page.is_none() || contents.is_tight()) && self.dead > 0 {
             contents.remove(&[], std::iter::empty());
@@ -65,9 +66,9 @@ impl<const W: usize> Leaf<'_, W> {
         }
     }
 
-    /// Whether the page, whose log has no room for `e`, is better cut in two as it is, which costs little, than merged with its log: where that would
+    /// Whether the page, whose log has no room for `e` (`new` are its entries and `e`), is better cut in two as it is, which costs little, than merged with its log: where that would
     /// encode very many entries afresh, or be of little use since the page is full but for a short log.
-    fn is_worth_halving(&self, contents: &Contents<W>, e: &Entry<W>) -> bool {
+    fn is_worth_halving(&self, contents: &Contents<W>, e: &Entry<W>, new: &[Entry<W>]) -> bool {
         // Where entries die, leaves shall be full before they are split: what is split may become superfluous again.
         let dying = self.dead > 0 || self.flags() & CHURNED != 0;
         let few = self.log < Layout::<W>::SHORT && !dying && e.tie != 0;
@@ -76,7 +77,7 @@ impl<const W: usize> Leaf<'_, W> {
         }
         // What comes at the ends of groups goes on there, and they are left full.
         let most = if few { self.slots / 2 } else { MOST_ENCODED };
-        contents.touches_more(e, most.min(MOST_ENCODED))
+        contents.touches_more(new, most.min(MOST_ENCODED))
     }
 }
 

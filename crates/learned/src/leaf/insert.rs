@@ -1,7 +1,7 @@
 //! The insert log's entries, and one more, into a leaf's runs.
 
 use super::contents::Contents;
-use super::encode::{Encoder, Packed, encode};
+use super::encode::{Encoder, Packed};
 use super::{Layout, UNIT, bits};
 use crate::key::Entry;
 
@@ -40,46 +40,57 @@ impl<const W: usize> Contents<W> {
     /// and fit it are appended to it. Of the other runs only those that new entries come amid, and tiny ones beside them, change: they are
     /// encoded afresh, without their deleted entries, or cut around the new entries as they are, whichever is smaller.
     pub fn insert(&mut self, e: Entry<W>) {
-        self.merge(Some(e));
+        self.merge(&self.log_and(Some(e)));
     }
 
-    /// Merges the log, and one more entry, into the runs.
-    pub(super) fn merge(&mut self, e: Option<Entry<W>>) {
-        let mut new = std::mem::take(&mut self.log);
-        new.extend(e);
-        new.sort_unstable();
-        new.dedup();
-        self.latest = match new.as_slice() {
+    /// Merges the insert log into the runs.
+    pub(super) fn merge_log(&mut self) {
+        self.merge(&self.log_and(None));
+    }
+
+    /// The log's entries, and one more, in order.
+    pub(super) fn log_and(&self, e: Option<Entry<W>>) -> Vec<Entry<W>> {
+        let mut all: Vec<_> = self.log.iter().copied().chain(e).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Merges the log, which is `new` or part of it, and what else there is in `new` (ascending) into the runs.
+    pub(super) fn merge(&mut self, new: &[Entry<W>]) {
+        self.log.clear();
+        self.latest = match new {
             [first, .., last] if new.len() > FEW => Some((*first, *last)),
             _ => None,
         };
         let mut unpacked = Unpacked::default();
-        let mut places = self.places(&new, &mut unpacked);
+        let mut places = self.places(new, &mut unpacked);
         self.extend_runs(&mut places);
         if places.is_empty() {
             return;
         }
-        let old = std::mem::take(&mut self.runs);
-        let hot = hot(&old, &places);
+        let hot = hot(&self.runs, &places);
+        let mut old = std::mem::take(&mut self.runs).into_iter();
         let mut encoder = Encoder::new();
         let mut places = places.as_slice();
         let mut start = 0;
-        while start <= old.len() {
+        loop {
             let rest = hot.get(start..).unwrap_or_default();
             let end = start + rest.iter().take_while(|hot| **hot).count();
-            let region = old.get(start..end).unwrap_or_default();
+            let region: Vec<_> = old.by_ref().take(end - start).collect();
             let is_here = |p: &&Place<W>| p.run < end || (p.run == end && p.slot == 0);
             let (here, later) = places.split_at(places.iter().take_while(is_here).count());
+            places = later;
             if here.is_empty() {
-                self.runs.extend_from_slice(region);
+                self.runs.extend(region);
             } else if region.is_empty() {
                 let entries: Vec<_> = here.iter().map(|p| p.entry).collect();
                 self.runs.extend(encoder.encode(&entries, UNIT));
             } else {
-                self.merge_region(&mut encoder, region, start, here, &unpacked);
+                self.merge_region(&mut encoder, &region, start, here, &unpacked);
             }
-            places = later;
-            self.runs.extend(old.get(end).cloned());
+            let Some(cold) = old.next() else { break };
+            self.runs.push(cold);
             start = end + 1;
         }
     }
@@ -106,23 +117,16 @@ impl<const W: usize> Contents<W> {
         *places = left;
     }
 
-    /// Whether the runs amid which (not behind which) a merge would put `e` or an entry of the log have more than `most` slots.
-    pub(super) fn touches_more(&self, e: &Entry<W>, most: usize) -> bool {
+    /// Whether the runs amid which (not behind which) a merge would put entries (ascending) have more than `most` slots.
+    pub(super) fn touches_more(&self, new: &[Entry<W>], most: usize) -> bool {
         let firsts = self.firsts();
-        let last = |run: &Packed<W>| run.run().entry(run.head.slots - 1);
-        let mut runs: Vec<_> = self
-            .runs
-            .iter()
-            .map(|run| (run.head.slots, last(run)))
-            .collect();
-        let mut slots = 0;
-        for e in self.log.iter().chain([e]) {
-            let next = firsts.partition_point(|first| first <= e);
-            let run = next.checked_sub(1).and_then(|i| runs.get_mut(i));
-            if let Some((untold, last)) = run
-                && e < last
-            {
-                slots += std::mem::take(untold);
+        let (mut slots, mut at) = (0, 0);
+        for (i, (run, first)) in self.runs.iter().zip(&firsts).enumerate() {
+            at = gallop(new, at, first);
+            let Some(e) = new.get(at) else { break };
+            let elsewhere = firsts.get(i + 1).is_some_and(|next| e >= next);
+            if !elsewhere && *e < run.run().entry(run.head.slots - 1) {
+                slots += run.head.slots;
                 if slots > most {
                     return true;
                 }
@@ -241,14 +245,14 @@ impl<const W: usize> Contents<W> {
         let least = before + gaps * 8 * Layout::<W>::RUN;
         let most = before + gaps * 16 * (Layout::<W>::RUN + 1) + count * 8 * Layout::<W>::ENTRY;
         if encoder.estimate() * 7 > most {
-            self.runs.extend(cut_around(region, first, new));
+            self.runs.extend(cut_around(encoder, region, first, new));
         } else {
             let fresh = encoder.runs();
             let fresh_cost = cost(&fresh);
             if fresh_cost <= least {
                 self.runs.extend(fresh);
             } else {
-                let cut = cut_around(region, first, new);
+                let cut = cut_around(encoder, region, first, new);
                 self.runs
                     .extend(if fresh_cost <= cost(&cut) { fresh } else { cut });
             }
@@ -295,6 +299,7 @@ fn gallop<const W: usize>(entries: &[Entry<W>], from: usize, e: &Entry<W>) -> us
 
 /// The runs of `region`, cut where new entries go, with these in runs of their own between.
 fn cut_around<const W: usize>(
+    encoder: &mut Encoder<W>,
     region: &[Packed<W>],
     first: usize,
     new: &[Place<W>],
@@ -311,26 +316,30 @@ fn cut_around<const W: usize>(
         let mut done = 0;
         while let Some(p) = new.next_if(|p| p.run == first + i) {
             if p.slot > done {
-                flush(&mut gap, &mut out);
+                flush(encoder, &mut gap, &mut out);
                 out.push(run.part(done, p.slot));
                 done = p.slot;
             }
             gap.push(p.entry);
         }
         if done < slots {
-            flush(&mut gap, &mut out);
+            flush(encoder, &mut gap, &mut out);
             out.push(run.part(done, slots));
         }
     }
     // Behind the region, or, where it has no runs left, all of them.
     gap.extend(new.map(|p| p.entry));
-    flush(&mut gap, &mut out);
+    flush(encoder, &mut gap, &mut out);
     out
 }
 
-fn flush<const W: usize>(gap: &mut Vec<Entry<W>>, out: &mut Vec<Packed<W>>) {
+fn flush<const W: usize>(
+    encoder: &mut Encoder<W>,
+    gap: &mut Vec<Entry<W>>,
+    out: &mut Vec<Packed<W>>,
+) {
     if !gap.is_empty() {
-        out.extend(encode(gap));
+        out.extend(encoder.encode(gap, UNIT));
         gap.clear();
     }
 }

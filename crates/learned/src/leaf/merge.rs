@@ -75,7 +75,7 @@ impl<const W: usize> Contents<W> {
         self.flags |= right.flags & CHURNED;
         let is_good = |both: &Self| both.fits() && (empty || both.fill().takes(percent));
         if !is_good(&self) {
-            self.merge(None);
+            self.merge_log();
         }
         is_good(&self).then_some(self)
     }
@@ -120,7 +120,7 @@ impl<const W: usize> Contents<W> {
     fn unite(mut self, mut right: Self) -> (Self, usize, (Option<Block>, u16)) {
         for part in [&mut self, &mut right] {
             if !part.log.is_empty() {
-                part.merge(None);
+                part.merge_log();
             }
         }
         let own = self.slots();

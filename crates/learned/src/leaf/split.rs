@@ -11,7 +11,7 @@ impl<const W: usize> Contents<W> {
     /// a long log was merged ([`Self::halve`] then), or where there are fewer than two slots.
     pub fn split(mut self, inserted: &Entry<W>, fill: u8) -> Option<(Self, Self)> {
         if !self.log.is_empty() {
-            self.merge(None);
+            self.merge_log();
         }
         let at = self.split_slot(inserted, fill)?;
         Some(self.cut(at))
