@@ -14,6 +14,7 @@ use learned::Entry;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Oid, SubTransactionId};
 use pgrx::prelude::*;
+use smallvec::SmallVec;
 
 use crate::error::{internal, raise_report};
 use crate::insert;
@@ -40,7 +41,7 @@ struct Frame {
     subxact: SubTransactionId,
     /// Whether entries may wait.
     may_wait: bool,
-    waiting: Vec<Waiting>,
+    waiting: SmallVec<[Waiting; 2]>,
     /// Entries were to be added, and may not have been: the statement has to fail.
     lost: bool,
 }
@@ -80,7 +81,7 @@ pub fn enter(may_wait: bool) -> usize {
         frames.push(Frame {
             subxact,
             may_wait,
-            waiting: Vec::new(),
+            waiting: SmallVec::new(),
             lost: false,
         });
         frames.len() - 1

@@ -131,12 +131,22 @@ unsafe fn may_wait(query: *const pg_sys::QueryDesc) -> bool {
                 _ => return false,
             };
         }
+        let modify = plan.cast::<pg_sys::ModifyTable>();
         is_a(plan, pg_sys::NodeTag::T_ModifyTable)
-            && (*plan.cast::<pg_sys::ModifyTable>()).onConflictAction
-                == pg_sys::OnConflictAction::ONCONFLICT_NONE
+            && (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_NONE
+            && !is_one_row((*plan.cast::<pg_sys::Plan>()).lefttree)
             && !statement.hasModifyingCTE
             && options::insert_batch() > 1
     }
+}
+
+/// Whether a plan gives one row at most: VALUES of one row, mostly.
+///
+/// # Safety
+/// Null or a plan.
+unsafe fn is_one_row(plan: *const pg_sys::Plan) -> bool {
+    // SAFETY: the caller's contract.
+    unsafe { is_a(plan.cast(), pg_sys::NodeTag::T_Result) && (*plan).lefttree.is_null() }
 }
 
 /// # Safety

@@ -103,7 +103,7 @@ unsafe fn columns<'a>(index: pg_sys::Relation, info: *mut pg_sys::IndexInfo) -> 
 ///
 /// # Safety
 /// As for [`aminsert`]; `columns` are the index's, of `W` words.
-#[inline(always)]
+#[inline(never)]
 unsafe fn insert_or_wait<const W: usize>(
     index: pg_sys::Relation,
     heap: pg_sys::Relation,
@@ -242,6 +242,7 @@ fn conclude<const W: usize>(store: &Relation, done: Option<Inserted>) {
 ///
 /// # Safety
 /// As for [`aminsert`]; `columns` are the index's, of `W` words.
+#[inline(never)]
 unsafe fn insert_unique<const W: usize>(
     row: &Row,
     columns: &Columns,

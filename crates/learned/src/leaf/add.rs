@@ -40,6 +40,13 @@ impl<const W: usize> Leaf<'_, W> {
         if let Some((patch, taken)) = self.try_log(e, more) {
             return Ok(Added::Logged(patch, taken));
         }
+        self.add_to_full(e, fill)
+    }
+
+    /// Adds an entry that is for the log, which has no room left. It is much code, apart from what most inserts run through.
+    #[cold]
+    #[inline(never)]
+    fn add_to_full(&self, e: &Entry<W>, fill: u8) -> Result<Added<W>> {
         let mut contents = self.contents()?;
         let new = contents.log_and(Some(*e));
         if self.is_worth_halving(&contents, e, &new)

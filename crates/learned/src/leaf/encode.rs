@@ -1,9 +1,9 @@
 //! Entries to runs.
 
+use super::Layout;
 use super::bits::{self, Writer};
 use super::partition::{Columns, Exact, Partition, Stat, WIDEST, bits_of};
 use super::run::{Column, Head, Run, unpack_bias};
-use super::{Layout, UNIT};
 use crate::key::Entry;
 
 /// A run in memory, with its tombstones.
@@ -102,8 +102,9 @@ impl<const W: usize> Packed<W> {
 }
 
 /// The fewest bits that some partition of the entries was found to take.
+#[cfg(test)]
 pub(super) fn encode<const W: usize>(entries: &[Entry<W>]) -> Vec<Packed<W>> {
-    Encoder::new().encode(entries, UNIT)
+    Encoder::new().encode(entries, super::UNIT)
 }
 
 /// Encodes entries, again and again in the same memory.

@@ -144,7 +144,6 @@ impl<const W: usize> Contents<W> {
     fn places(&mut self, new: &[Entry<W>], unpacked: &mut Unpacked<W>) -> Vec<Place<W>> {
         let firsts = self.firsts();
         let mut places = Vec::with_capacity(new.len());
-        unpacked.entries.reserve(self.slots());
         let mut rest = new;
         for (run, packed) in self.runs.iter_mut().enumerate() {
             let count = match firsts.get(run + 1) {
@@ -153,6 +152,10 @@ impl<const W: usize> Contents<W> {
             };
             let (here, later) = rest.split_at(count);
             rest = later;
+            if here.is_empty() {
+                unpacked.ends.push(unpacked.entries.len());
+                continue;
+            }
             let slots = packed.head.slots;
             let last = packed.run().entry(slots - 1);
             let from = unpacked.entries.len();
@@ -232,23 +235,28 @@ impl<const W: usize> Contents<W> {
         all.extend(rest.iter().map(|p| p.entry));
         let cost = |runs: &[Packed<W>]| runs.iter().map(Packed::cost).sum::<usize>();
         let before = cost(region);
-        let gaps = new
-            .chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot))
-            .count();
+        // Where new entries go, and those that go to one place in such numbers that they may be runs of their own either way.
+        let (mut gaps, mut many) = (0, 0);
+        for gap in new.chunk_by(|a, b| (a.run, a.slot) == (b.run, b.slot)) {
+            gaps += 1;
+            many += if gap.len() > UNIT { gap.len() } else { 0 };
+        }
         // About the same runs are to be expected, as long as they are as dense. Scattered entries make any less so.
         encoder.partition_between(&all, &ends);
         let old = all.len() - count;
         if gaps * 2 <= count && encoder.estimate() * 8 * 32 * old > before * 33 * all.len() {
             encoder.partition(&all, UNIT);
         }
-        // Cutting costs one or two headers a gap, and the new entries: often that settles it.
-        let least = before + gaps * 8 * Layout::<W>::RUN;
+        // Cutting costs one or two headers a gap, and the new entries: often that settles it. Many of them take no less than a quarter of what they take
+        // afresh.
         let most = before + gaps * 16 * (Layout::<W>::RUN + 1) + count * 8 * Layout::<W>::ENTRY;
         if encoder.estimate() * 7 > most {
             self.runs.extend(cut_around(encoder, region, first, new));
         } else {
             let fresh = encoder.runs();
             let fresh_cost = cost(&fresh);
+            let many = many * fresh_cost / (4 * all.len()).max(1);
+            let least = before + gaps * 8 * Layout::<W>::RUN + many;
             if fresh_cost <= least {
                 self.runs.extend(fresh);
             } else {

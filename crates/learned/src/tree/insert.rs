@@ -4,8 +4,8 @@ use super::{Splits, Tree, retry};
 use crate::error::Result;
 use crate::fences;
 use crate::key::Entry;
-use crate::leaf::{Added, Leaf};
-use crate::page::{Block, CHURNED, INCOMPLETE_SPLIT};
+use crate::leaf::{Added, Contents, Leaf};
+use crate::page::{Block, CHURNED, INCOMPLETE_SPLIT, Page};
 use crate::store::{Change, Guard, Store};
 
 /// Where a new entry went.
@@ -82,40 +82,61 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let high = view.high();
         let covered = more.partition_point(|e| *e < high);
         let more = more.get(..covered).unwrap_or_default();
+        let (patch, how, taken) = match view.add(&entry, more, fill)? {
+            Added::Appended(patch, taken) => (patch, How::Appended, taken),
+            Added::Logged(patch, taken) => (patch, How::Logged, taken),
+            Added::Merged(page) => return self.put_merged(leaf, page).map(Some),
+            Added::Split(halves) => return self.put_halves(leaf, *halves, &entry, true),
+            Added::Halved(halves) => return self.put_halves(leaf, *halves, &entry, false),
+        };
+        self.store
+            .commit(&mut [(&mut leaf, Change::Patch(patch))])?;
+        Ok(Some(Inserted { block, how, taken }))
+    }
+
+    /// Makes the leaf the page that it became with the log and the entry merged in.
+    #[cold]
+    #[inline(never)]
+    fn put_merged(&self, mut leaf: S::Write, page: Box<Page>) -> Result<Inserted> {
+        let block = leaf.block();
+        let change = Change::between(&leaf, page);
+        self.store.reached("merge of the log: leaf locked");
+        self.store.commit(&mut [(&mut leaf, change)])?;
+        self.store.reached("merge of the log: logged");
+        let (how, taken) = (How::Merged, 1);
+        Ok(Inserted { block, how, taken })
+    }
+
+    /// Puts the two leaves that the leaf became in place, if it may be split, and tells whether they have the entry: None if not.
+    #[cold]
+    #[inline(never)]
+    fn put_halves(
+        &self,
+        mut leaf: S::Write,
+        halves: [Contents<W>; 2],
+        entry: &Entry<W>,
+        taken: bool,
+    ) -> Result<Option<Inserted>> {
+        let block = leaf.block();
+        let view = Leaf::<W>::open(&leaf, block)?;
         let churned = view.flags() & CHURNED != 0;
         let may_split = match self.splits {
             Splits::Always => true,
             Splits::UnlessChurned => !churned,
             Splits::Never => false,
         };
-        let (change, how, taken) = match view.add(&entry, more, fill)? {
-            Added::Split(_) | Added::Halved(_) if !may_split && !ends_with(&view, &entry)? => {
-                let (how, taken) = (How::Full { churned }, 0);
-                return Ok(Some(Inserted { block, how, taken }));
-            }
-            Added::Appended(patch, taken) => (Change::Patch(patch), How::Appended, taken),
-            Added::Logged(patch, taken) => (Change::Patch(patch), How::Logged, taken),
-            Added::Merged(page) => (Change::between(&leaf, page), How::Merged, 1),
-            Added::Split(halves) => {
-                let right = self.split_leaf(&mut leaf, *halves)?;
-                self.complete_or_retry(leaf)?;
-                let (how, taken) = (How::Split(right), 1);
-                return Ok(Some(Inserted { block, how, taken }));
-            }
-            Added::Halved(halves) => {
-                self.split_leaf(&mut leaf, *halves)?;
-                self.complete_or_retry(leaf)?;
-                return Ok(None);
-            }
+        if !may_split && !ends_with(&view, entry)? {
+            let (how, taken) = (How::Full { churned }, 0);
+            return Ok(Some(Inserted { block, how, taken }));
+        }
+        let right = self.split_leaf(&mut leaf, halves)?;
+        self.complete_or_retry(leaf)?;
+        let done = Inserted {
+            block,
+            how: How::Split(right),
+            taken: 1,
         };
-        if how == How::Merged {
-            self.store.reached("merge of the log: leaf locked");
-        }
-        self.store.commit(&mut [(&mut leaf, change)])?;
-        if how == How::Merged {
-            self.store.reached("merge of the log: logged");
-        }
-        Ok(Some(Inserted { block, how, taken }))
+        Ok(taken.then_some(done))
     }
 
     /// Adds the downlink that a fresh split lacks. The split is logged already: where the level above
