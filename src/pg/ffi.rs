@@ -13,6 +13,8 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 unsafe extern "C-unwind" {
     /// Locks or unlocks a pinned buffer (storage/bufmgr.h).
     pub fn LockBuffer(buffer: pg_sys::Buffer, mode: i32);
+    /// Locks a pinned buffer exclusively, if nobody has it locked.
+    pub fn ConditionalLockBuffer(buffer: pg_sys::Buffer) -> bool;
     /// Whether this process may write to the log (access/xlog.h).
     pub fn XLogInsertAllowed() -> bool;
     /// The number of the current subtransaction (access/xact.h).

@@ -236,7 +236,7 @@ impl Store for Relation {
         unsafe {
             #[cfg(feature = "testing")]
             crate::testing::let_stopped(buffer, false);
-            ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+            lock_exclusively(buffer);
             let write = Write::new(buffer, block);
             #[cfg(feature = "testing")]
             let write = write.in_order();
@@ -392,6 +392,28 @@ impl Store for Relation {
             pgrx::check_for_interrupts!();
         }
     }
+}
+
+/// Locks a pinned buffer, for which other inserts may be waiting: the last leaf's of a table that is appended to, say. Mostly it is locked for a
+/// microsecond or two, and to go to sleep takes longer. (nbtree's inserts at the right end try once, and then descend from the root.)
+///
+/// # Safety
+/// The buffer is pinned, and not locked by this process.
+#[inline(always)]
+unsafe fn lock_exclusively(buffer: pg_sys::Buffer) {
+    const TRIES: usize = 4;
+    const PAUSES: usize = 8;
+    for _ in 0..TRIES {
+        // SAFETY: the caller's contract.
+        if unsafe { ffi::ConditionalLockBuffer(buffer) } {
+            return;
+        }
+        for _ in 0..PAUSES {
+            std::hint::spin_loop();
+        }
+    }
+    // SAFETY: the caller's contract.
+    unsafe { ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32) };
 }
 
 /// A buffer that is pinned and locked; dropping it gives up both.
