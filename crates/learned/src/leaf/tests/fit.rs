@@ -187,3 +187,21 @@ fn a_run_grows_behind_a_tombstone() {
         assert_eq!(c.entries(), all);
     }
 }
+
+/// However few are left at its beginning, which is looked at first.
+#[test]
+fn a_run_mostly_dead_is_encoded_afresh() {
+    let mut rng = Mix(3);
+    let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
+    let all: Vec<_> = (0..2000).map(&mut row).collect();
+    for kept in [1000, 100, 20] {
+        let mut c = leaf_of::<1>(&all);
+        assert_eq!(c.runs.len(), 1);
+        let before = c.bytes();
+        let dead = (0..1000).filter(|slot| slot % kept != 0);
+        let left = all.len() - dead.clone().count();
+        c.remove(&[], dead);
+        assert_eq!(c.live(), left);
+        assert!(c.bytes() * 3 < before * 2, "{} {before}", c.bytes());
+    }
+}

@@ -122,3 +122,29 @@ fn a_leaf_is_not_halved_where_entries_come_between_groups() {
     let (added, _) = until_full(&mut page, between);
     assert!(matches!(added, Added::Merged(_)));
 }
+
+/// Against a look at each entry and each run.
+#[test]
+fn runs_that_a_merge_would_touch() {
+    let mut rng = Mix(8);
+    for (seed, shape) in (0..).zip(SHAPES) {
+        let all = entries::<1>(shape, 3000, seed);
+        let (here, _) = full_page(&all.iter().copied().step_by(2).collect::<Vec<_>>());
+        let c = leaf_of(&here);
+        for _ in 0..50 {
+            let from = rng.below(all.len() as u64) as usize;
+            let count = 1 + rng.below(200) as usize;
+            let few = rng.below(100);
+            let new = all[from..].iter().copied().filter(|_| rng.below(100) < few);
+            let new: Vec<_> = new.take(count).collect();
+            let is_touched = |run: &&encode::Packed<1>| {
+                let (first, last) = (run.run().entry(0), run.run().entry(run.head.slots - 1));
+                new.iter().any(|e| first <= *e && *e < last)
+            };
+            let touched = c.runs.iter().filter(is_touched).map(|run| run.head.slots);
+            let touched = touched.sum::<usize>();
+            assert!(!c.touches_more(&new, touched), "{shape}");
+            assert!(touched == 0 || c.touches_more(&new, touched - 1), "{shape}");
+        }
+    }
+}

@@ -84,3 +84,18 @@ fn suspects_are_what_is_known_of_their_blocks() {
     }
     assert!(counted > 10, "{counted}");
 }
+
+/// A run of records without bits may claim any number of slots.
+#[test]
+fn no_more_suspects_than_slots() {
+    let row = |i: u64| Entry::new([i * 1000], tie_of(0, i as u16 + 1));
+    let mut page = leaf_of::<1>(&(0..200).map(row).collect::<Vec<_>>())
+        .to_page()
+        .unwrap();
+    assert_eq!(open::<1>(&page).run(0).unwrap().run.head.record(), 0);
+    crate::page::put(&mut page, Leaf::<1>::header(0), &60_000u16.to_le_bytes());
+    let mut suspects = Vec::new();
+    let leaf = open::<1>(&page);
+    assert!(leaf.suspects(&|_| true, &mut suspects).is_err());
+    assert!(suspects.len() <= leaf.slots());
+}
