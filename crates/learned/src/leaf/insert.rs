@@ -38,7 +38,8 @@ impl<const W: usize> Unpacked<W> {
 impl<const W: usize> Contents<W> {
     /// Adds an entry and merges the insert log into the runs. An entry that is here already stays once. New entries that follow a run
     /// and fit it are appended to it. Of the other runs only those that new entries come amid, and tiny ones beside them, change: they are
-    /// encoded afresh, without their deleted entries, or cut around the new entries as they are, whichever is smaller.
+    /// encoded afresh, without their deleted entries, or cut around the new entries as they are, whichever is smaller, as far as can be told
+    /// without encoding both ways.
     pub fn insert(&mut self, e: Entry<W>) {
         self.merge(&self.log_and(Some(e)));
     }
@@ -124,6 +125,7 @@ impl<const W: usize> Contents<W> {
         for (i, (run, first)) in self.runs.iter().zip(&firsts).enumerate() {
             at = gallop(new, at, first);
             let Some(e) = new.get(at) else { break };
+            // Then this run's end need not be decoded.
             let elsewhere = firsts.get(i + 1).is_some_and(|next| e >= next);
             if !elsewhere && *e < run.run().entry(run.head.slots - 1) {
                 slots += run.head.slots;
