@@ -9,6 +9,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use learned::Entry;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -51,6 +52,9 @@ thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Whether there are frames. Mostly there are none, and every statement asks: a load from memory, where the thread's variables take a call.
+static ANY: AtomicBool = AtomicBool::new(false);
+
 /// An error that cannot be: the columns of an index do not change.
 pub const OTHER_KIND: &str = "entries of another kind wait";
 
@@ -69,7 +73,7 @@ pub enum Put<const W: usize> {
 /// Whether no statement runs whose entries may wait.
 #[inline]
 pub fn is_idle() -> bool {
-    FRAMES.with_borrow(Vec::is_empty)
+    !ANY.load(Relaxed)
 }
 
 /// A statement begins to run, or something within one. Returns how many there were before.
@@ -84,6 +88,7 @@ pub fn enter(may_wait: bool) -> usize {
             waiting: SmallVec::new(),
             lost: false,
         });
+        ANY.store(true, Relaxed);
         frames.len() - 1
     })
 }
@@ -91,11 +96,14 @@ pub fn enter(may_wait: bool) -> usize {
 /// It has run. There were `before` when it began.
 pub fn leave(before: usize) {
     settle();
-    FRAMES.with_borrow_mut(|frames| frames.truncate(before));
+    change(|frames| frames.truncate(before));
 }
 
 /// The transaction is about to be committed, when no statement runs any more.
 pub fn close() {
+    if is_idle() {
+        return;
+    }
     let left = |frame: &Frame| frame.lost || frame.waiting.iter().any(|of| of.entries.is_some());
     if FRAMES.with_borrow(|frames| frames.iter().any(left)) {
         fail("a statement has ended unnoticed");
@@ -104,14 +112,24 @@ pub fn close() {
 
 /// The transaction is over. Entries that wait, after an error, are of rows that nobody will see.
 pub fn forget() {
-    // A process that exits may have no such variables any more.
-    let _ = FRAMES.try_with(|frames| frames.borrow_mut().clear());
+    change(Vec::clear);
 }
 
 /// A subtransaction is aborted, and with it the statements that began in it, or in others within, whose numbers are higher.
 pub fn forget_since(subxact: SubTransactionId) {
+    change(|frames| frames.retain(|frame| frame.subxact < subxact));
+}
+
+/// Takes frames away.
+fn change(away: impl FnOnce(&mut Vec<Frame>)) {
+    if is_idle() {
+        return;
+    }
+    // A process that exits may have no such variables any more.
     let _ = FRAMES.try_with(|frames| {
-        frames.borrow_mut().retain(|frame| frame.subxact < subxact);
+        let mut frames = frames.borrow_mut();
+        away(&mut frames);
+        ANY.store(!frames.is_empty(), Relaxed);
     });
 }
 
@@ -153,6 +171,9 @@ fn fail(why: &str) -> ! {
 
 /// Puts an entry of an open index off, if it may wait.
 pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<W> {
+    if is_idle() {
+        return Put::AtOnce;
+    }
     FRAMES.with_borrow_mut(|frames| {
         let Some(frame) = frames.last_mut().filter(|frame| frame.may_wait) else {
             return Put::AtOnce;
@@ -193,6 +214,13 @@ pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<
 /// Adds all entries that wait. No page is locked.
 #[inline]
 pub fn settle() {
+    if is_idle() {
+        return;
+    }
+    settle_all();
+}
+
+fn settle_all() {
     while let Some((index, entries)) = FRAMES.with_borrow_mut(|frames| next(frames)) {
         let Some(entries) = entries else {
             fail("an error within the statement was caught");

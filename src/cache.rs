@@ -59,6 +59,7 @@ struct Header {
     splits_left: Cell<u8>,
     /// What the meta page said of the model.
     place: Cell<ModelAt>,
+    columns: Columns,
 }
 
 /// The tree of an index with what this backend remembers of it.
@@ -107,6 +108,16 @@ unsafe fn model_bytes<'a, const W: usize>(cached: *mut Chunk<W>) -> &'a [u8] {
 fn header<'a>(rel: pg_sys::Relation) -> Option<&'a Header> {
     // SAFETY: as in tree(); the callers do not keep it.
     unsafe { (*rel).rd_amcache.cast::<Header>().as_ref() }
+}
+
+/// The columns of an open index.
+#[inline]
+pub fn columns(rel: pg_sys::Relation) -> Columns {
+    match header(rel) {
+        Some(header) => header.columns,
+        // SAFETY: the index is open.
+        None => unsafe { Columns::of(rel) },
+    }
 }
 
 /// Remembers what the callback learned about the root and the model's worth.
@@ -287,6 +298,7 @@ unsafe fn load<const W: usize>(store: &Relation) -> *mut Chunk<W> {
             fruitless: Cell::new(fruitless),
             splits_left: Cell::new(splits_left),
             place: Cell::new(place),
+            columns,
         };
         chunk.write(Chunk {
             header,

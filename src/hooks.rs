@@ -140,13 +140,13 @@ unsafe fn may_wait(query: *const pg_sys::QueryDesc) -> bool {
     }
 }
 
-/// Whether a plan gives one row at most: VALUES of one row, mostly.
+/// Whether a plan is expected to give one row at most: waiting for others would be in vain.
 ///
 /// # Safety
 /// Null or a plan.
 unsafe fn is_one_row(plan: *const pg_sys::Plan) -> bool {
     // SAFETY: the caller's contract.
-    unsafe { is_a(plan.cast(), pg_sys::NodeTag::T_Result) && (*plan).lefttree.is_null() }
+    unsafe { plan.as_ref() }.is_some_and(|plan| plan.plan_rows <= 1.0)
 }
 
 /// # Safety

@@ -29,11 +29,11 @@ pub unsafe extern "C-unwind" fn aminsert(
     heap: pg_sys::Relation,
     check: pg_sys::IndexUniqueCheck::Type,
     _unchanged: bool,
-    info: *mut pg_sys::IndexInfo,
+    _info: *mut pg_sys::IndexInfo,
 ) -> bool {
     // SAFETY: the arguments are as the server passes them; nothing here needs to be unwound.
     unsafe {
-        let key = add(index, values, isnull, tid, heap, check, info);
+        let key = add(index, values, isnull, tid, heap, check);
         if key == Key::Duplicate {
             unique::raise_duplicate(heap, index, values, isnull);
         }
@@ -54,11 +54,10 @@ unsafe extern "C-unwind" fn add(
     tid: pg_sys::ItemPointer,
     heap: pg_sys::Relation,
     check: pg_sys::IndexUniqueCheck::Type,
-    info: *mut pg_sys::IndexInfo,
 ) -> Key {
     // SAFETY: the arguments are as the server passes them, and the index stays open.
     unsafe {
-        let columns = columns(index, info);
+        let columns = &cache::columns(index);
         if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
             for_words!(
                 columns.words(),
@@ -76,26 +75,6 @@ unsafe extern "C-unwind" fn add(
                 insert_unique(&row, columns, values, isnull)
             )
         }
-    }
-}
-
-/// The index's columns, kept for the statement's next rows.
-///
-/// # Safety
-/// `index` is open, and `info` is what the server has of it for this statement.
-unsafe fn columns<'a>(index: pg_sys::Relation, info: *mut pg_sys::IndexInfo) -> &'a Columns {
-    // SAFETY: ii_AmCache is null or what this function put there, in memory of the same life as `info`, and has no destructor.
-    unsafe {
-        let kept = (*info).ii_AmCache.cast::<Columns>();
-        if let Some(columns) = kept.as_ref() {
-            return columns;
-        }
-        let columns = Columns::of(index);
-        let kept = pg_sys::MemoryContextAlloc((*info).ii_Context, size_of::<Columns>());
-        let kept = kept.cast::<Columns>();
-        kept.write(columns);
-        (*info).ii_AmCache = kept.cast();
-        &*kept
     }
 }
 

@@ -321,7 +321,7 @@ pub unsafe extern "C-unwind" fn ambeginscan(
     // SAFETY: the index is open. The state is written in full before anything looks at it, and
     // the callback's argument lives as long as the context that calls back.
     unsafe {
-        let columns = Columns::of(index);
+        let columns = cache::columns(index);
         let scan = pg_sys::RelationGetIndexScan(index, nkeys, norderbys);
         let context = pg_sys::AllocSetContextCreateInternal(
             pg_sys::CurrentMemoryContext,

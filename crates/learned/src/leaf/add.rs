@@ -60,7 +60,7 @@ impl<const W: usize> Leaf<'_, W> {
             contents.remove(&[], std::iter::empty());
             page = contents.to_page();
         }
-        let split = page.is_none() || contents.is_tight();
+        let split = page.is_none() || contents.is_tight() || contents.is_left_behind();
         if split && let Some((left, right)) = contents.split(e, fill) {
             return Ok(Added::Split(Box::new([left, right])));
         }

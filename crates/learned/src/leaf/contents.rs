@@ -118,10 +118,15 @@ impl<const W: usize> Contents<W> {
         runs + self.slots().div_ceil(8) + self.log.len() * Layout::<W>::ENTRY
     }
 
+    /// Whether the page would be so full that its log could take fewer than so many entries.
+    pub(super) fn has_no_room_for(&self, entries: usize) -> bool {
+        self.bytes() + entries * Layout::<W>::ENTRY > Layout::<W>::ROOM
+            || self.slots() + entries > MAX_SLOTS
+    }
+
     /// Whether the page would be so full that its log could take only a few entries.
     pub fn is_tight(&self) -> bool {
-        let most = Layout::<W>::ROOM - Layout::<W>::LEAST * Layout::<W>::ENTRY;
-        self.bytes() > most || self.slots() + Layout::<W>::LEAST > MAX_SLOTS
+        self.has_no_room_for(Layout::<W>::LEAST)
     }
 
     /// Whether [`Self::to_page`] would give a page.

@@ -87,4 +87,7 @@ impl<const W: usize> Layout<W> {
     /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
     /// again and again until the last byte is used. At 24 one merge in six is saved, but sessions that drift apart leave almost half as many leaves more.
     const LEAST: usize = 8;
+    /// The last leaf, if the last inserts all came at its end, is split when there is room for fewer than these (and so is the first, the
+    /// other way round): what is to come goes into the new leaf, and the last merges, of few entries each, would be a third of all.
+    const AHEAD: usize = Self::LOG / 6;
 }

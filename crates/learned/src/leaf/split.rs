@@ -4,6 +4,18 @@ use super::contents::Contents;
 use super::{Layout, MAX_SLOTS};
 use crate::key::Entry;
 
+/// So many percent of a page less than the fill factor may be left in a page that has grown at one end.
+const LEEWAY: usize = 7;
+
+/// The end of a page where it grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Front {
+    /// Entries come from this slot on.
+    Right(usize),
+    /// Entries come before this slot.
+    Left(usize),
+}
+
 impl<const W: usize> Contents<W> {
     /// Splits by encoded size, in halves or as `shares` says; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
     /// percent full and the other takes what is to come. The left part keeps the low fence, the right one the high
@@ -81,24 +93,58 @@ impl<const W: usize> Contents<W> {
         let right_fits = |at: usize| fits(self.right_bytes(at), slots - at);
         let lowest = first_true(1, slots - 1, right_fits);
         let highest = first_true(lowest, slots, |at| !left_fits(at)).max(lowest + 1) - 1;
-        let percent = usize::from(fill.clamp(10, 100));
-        let full = |bytes: usize, slots: usize| {
+        let is_over = |bytes: usize, slots: usize, percent: usize| {
             bytes * 100 > Layout::<W>::ROOM * percent || slots * 100 > MAX_SLOTS * percent
+        };
+        let most = usize::from(fill.clamp(10, 100));
+        let least = most.saturating_sub(LEEWAY);
+        // The slots of a left or a right part that is filled.
+        let left_of = |percent: usize| {
+            first_true(1, slots, |at| is_over(self.left_bytes(at), at, percent)).max(2) - 1
+        };
+        let right_of = |percent: usize| {
+            let is_under = |at| !is_over(self.right_bytes(at), slots - at, percent);
+            first_true(1, slots - 1, is_under)
         };
         let rank = self.rank(inserted);
         let near = slots / 100;
-        let at = if rank + 1 + near >= slots {
-            first_true(1, slots, |at| full(self.left_bytes(at), at)).max(2) - 1
-        } else if rank <= near {
-            first_true(1, slots - 1, |at| !full(self.right_bytes(at), slots - at))
-        } else {
-            let (left, right) = self.shares(inserted, rank);
-            first_true(1, slots - 1, |at| {
-                self.left_bytes(at) * right >= self.right_bytes(at) * left
-            })
+        let at = match self.front() {
+            Some(Front::Right(at)) => at.max(left_of(least)).min(left_of(most)),
+            Some(Front::Left(at)) => at.max(right_of(most)).min(right_of(least)),
+            None if rank + 1 + near >= slots => left_of(most),
+            None if rank <= near => right_of(most),
+            None => {
+                let (left, right) = self.shares(inserted, rank);
+                first_true(1, slots - 1, |at| {
+                    self.left_bytes(at) * right >= self.right_bytes(at) * left
+                })
+            }
         };
         let at = at.clamp(lowest, highest);
         (left_fits(at) && right_fits(at)).then_some(at)
+    }
+
+    /// Whether what is to come goes ahead of the page, which has little room left.
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.has_no_room_for(Layout::<W>::AHEAD) && self.front().is_some()
+    }
+
+    /// Where the last inserts came, if this is the last leaf and that its last eighth, or the first leaf and its first eighth. Elsewhere entries that come
+    /// at an end may well be those of a session that lags behind, which goes on through pages that are full already.
+    fn front(&self) -> Option<Front> {
+        let (low, high) = self.latest.as_ref()?;
+        let slots = self.slots();
+        if self.high == Entry::MAX {
+            let at = self.rank(low);
+            if (slots - at) * 8 <= slots {
+                return Some(Front::Right(at));
+            }
+        }
+        if self.low == Entry::MIN {
+            let at = self.rank(high) + 1;
+            return (at * 8 <= slots).then_some(Front::Left(at));
+        }
+        None
     }
 
     /// What the parts' sizes are to be to one another where `inserted`, which is at `rank`, is amid the others: halves, unless the last inserts
