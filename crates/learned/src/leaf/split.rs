@@ -18,7 +18,7 @@ enum Front {
 
 impl<const W: usize> Contents<W> {
     /// Splits by encoded size, in halves or as `shares` says; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
-    /// percent full and the other takes what is to come. The left part keeps the low fence, the right one the high
+    /// percent full (in the last and the first leaf up to `LEEWAY` less) and the other takes what is to come. The left part keeps the low fence, the right one the high
     /// fence; both get the flags and the right link as they are. None where two pages do not hold it all, as may be after
     /// a long log was merged ([`Self::halve`] then), or where there are fewer than two slots.
     pub fn split(mut self, inserted: &Entry<W>, fill: u8) -> Option<(Self, Self)> {
