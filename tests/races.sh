@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Races and crashes at chosen moments, in a build of the extension that can stop there (feature "testing", which also makes inner pages small): at
-# each step of a split, a merge of the insert log, a gift to the right neighbour, a downlink, a new root, a vacuum, a shift of entries and a retraining the backend stops with its locks held; others
+# each step of a split, a merge of the insert log (ahead, too), a gift to the right neighbour, a downlink, a new root, a vacuum, a shift of entries and a retraining the backend stops with its locks held; others
 # insert, scan and vacuum; or it is killed, or the server crashes, or the statement is cancelled. The build also checks the order of locks on pages.
 #   STEPS (all; separated by semicolons)
 #   SECONDS_EACH (10) of load
@@ -9,7 +9,7 @@
 SECONDS_EACH=${SECONDS_EACH:-10}
 if [ "$AM" = btree ]; then say "AM=btree: nothing to stop"; exit; fi
 inserting=('insert: leaf found' 'merge of the log: leaf locked' 'merge of the log: logged' 'split: new page locked' 'split: logged' 'downlink: parent locked'
-    'downlink: logged' 'giving: all locked' 'giving: logged' 'inner split: new page locked' 'inner split: logged' 'new root: all locked' 'new root: logged')
+    'downlink: logged' 'merge ahead: nothing locked' 'giving: all locked' 'giving: logged' 'inner split: new page locked' 'inner split: logged' 'new root: all locked' 'new root: logged')
 vacuuming=('vacuum: between leaves' 'shift: all locked' 'shift: logged' 'merge: all locked' 'merge: logged'
     'retrain: page of the model written' 'retrain: model written' 'retrain: switched')
 steps=("${inserting[@]}" "${vacuuming[@]}")
@@ -37,7 +37,7 @@ setup_of() {
     case $1 in vacuum* | shift* | retrain*) dead='k % 3 = 0' ;; merge:*) dead=true ;; giving*) dead=true after=' VACUUM r;' ;; *) return ;; esac
     echo "INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i; DELETE FROM r WHERE v = 1 AND $dead;$after"
 }
-statement_of() { case $1 in vacuum* | shift* | merge:*) echo 'VACUUM r;' ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
+statement_of() { case $1 in vacuum* | shift* | merge:*) echo 'VACUUM r;' ;; 'merge ahead'*) echo "DO 'BEGIN FOR i IN 1..15000 LOOP INSERT INTO r VALUES (hashint8extended(i, 1), 1); END LOOP; END';" ;; retrain*) echo "DO 'BEGIN PERFORM omendb_retrain(''r_k''); END';" ;; *) echo 'INSERT INTO r SELECT hashint8extended(i, 1), 1 FROM generate_series(1, 15000) i;' ;; esac; }
 
 # 1. The others go about their work meanwhile.
 dir=$WORK/races/files

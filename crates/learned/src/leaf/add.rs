@@ -73,9 +73,14 @@ impl<const W: usize> Leaf<'_, W> {
         }
     }
 
-    /// Whether the page, whose log has no room for `e` (`new` are its entries and `e`), is better cut in two as it is, which costs little, than merged with its log: where that would
+    /// Whether the page, whose log has no room for `e`, or will have none soon (`new` are its entries and `e`), is better cut in two as it is, which costs little, than merged with its log: where that would
     /// encode very many entries afresh, or be of little use since the page is full but for a short log.
-    fn is_worth_halving(&self, contents: &Contents<W>, e: &Entry<W>, new: &[Entry<W>]) -> bool {
+    pub(super) fn is_worth_halving(
+        &self,
+        contents: &Contents<W>,
+        e: &Entry<W>,
+        new: &[Entry<W>],
+    ) -> bool {
         // Where entries die, leaves shall be full before they are split: what is split may become superfluous again.
         let dying = self.dead > 0 || self.flags() & CHURNED != 0;
         let few = self.log < Layout::<W>::SHORT && !dying && e.tie != 0;

@@ -1,7 +1,7 @@
 //! Leaves: pages of entries, coded as runs of fixed-width records against lines.
 //!
 //! - [`view`]: a read-only [`Leaf`] over a page's bytes: point search; `range` reads, nothing unpacked
-//! - `add`: which of the following an insert takes
+//! - `add`: which of the following an insert takes; `ahead`: merging the log before it is full
 //! - [`patch`]: changes of a handful of bytes: append in place, insert log
 //! - `suspects`: entries whose rows may be dead
 //! - [`contents`]: the owned form, [`Contents`], and to a page again; `insert` of the log's entries, `split`, [`merge`], `delete`, `remove`
@@ -13,6 +13,7 @@
 //! ARCHITECTURE.md has the format.
 
 mod add;
+mod ahead;
 mod bits;
 pub mod contents;
 mod decode;
@@ -88,6 +89,7 @@ impl<const W: usize> Layout<W> {
     /// again and again until the last byte is used. At 24 one merge in six is saved, but sessions that drift apart leave almost half as many leaves more.
     const LEAST: usize = 8;
     /// The last leaf, if the last inserts all came at its end, is split when there is room for fewer than these (and so is the first, the
-    /// other way round): what is to come goes into the new leaf, and the last merges, of few entries each, would be a third of all.
-    const AHEAD: usize = Self::LOG / 6;
+    /// other way round): what is to come goes into the new leaf, and the last merges, of few entries each, would be a third of all. At a sixth the
+    /// leaves that 8 sessions leave behind overflow more often, by rows that come later.
+    const AHEAD: usize = Self::LOG / 4;
 }

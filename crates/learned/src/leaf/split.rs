@@ -5,7 +5,7 @@ use super::{Layout, MAX_SLOTS};
 use crate::key::Entry;
 
 /// So many percent of a page less than the fill factor may be left in a page that has grown at one end.
-const LEEWAY: usize = 7;
+const LEEWAY: usize = 12;
 
 /// The end of a page where it grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

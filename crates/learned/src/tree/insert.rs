@@ -6,7 +6,7 @@ use crate::fences;
 use crate::key::Entry;
 use crate::leaf::{Added, Contents, Leaf};
 use crate::page::{Block, CHURNED, INCOMPLETE_SPLIT, Page};
-use crate::store::{Change, Guard, Store};
+use crate::store::{Change, Guard, Patch, Store};
 
 /// Where a new entry went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let more = more.get(..covered).unwrap_or_default();
         let (patch, how, taken) = match view.add(&entry, more, fill)? {
             Added::Appended(patch, taken) => (patch, How::Appended, taken),
+            Added::Logged(patch, _) if more.is_empty() && view.is_soon_full() => {
+                return self.log_and_merge(leaf, patch).map(Some);
+            }
             Added::Logged(patch, taken) => (patch, How::Logged, taken),
             Added::Merged(page) => return self.put_merged(leaf, page).map(Some),
             Added::Split(halves) => return self.put_halves(leaf, *halves, &entry, true),
@@ -92,6 +95,28 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.store
             .commit(&mut [(&mut leaf, Change::Patch(patch))])?;
         Ok(Some(Inserted { block, how, taken }))
+    }
+
+    /// Adds an entry to the log, which is soon full, and merges that ahead: while others may use the leaf.
+    #[cold]
+    #[inline(never)]
+    fn log_and_merge(&self, mut leaf: S::Write, patch: Patch) -> Result<Inserted> {
+        let block = leaf.block();
+        self.store
+            .commit(&mut [(&mut leaf, Change::Patch(patch))])?;
+        let copy = Box::new(*leaf);
+        drop(leaf);
+        let (mut how, taken) = (How::Logged, 1);
+        let copy = Leaf::<W>::open(&copy, block)?;
+        if let Some(merged) = copy.merge_ahead()? {
+            self.store.reached("merge ahead: nothing locked");
+            let leaf = self.store.write(block)?;
+            if let Some(page) = copy.put_ahead(&leaf, merged)? {
+                self.put_merged(leaf, page)?;
+                how = How::Merged;
+            }
+        }
+        Ok(Inserted { block, how, taken })
     }
 
     /// Makes the leaf the page that it became with the log and the entry merged in.

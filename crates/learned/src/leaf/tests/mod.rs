@@ -1,5 +1,6 @@
 //! Tests of the leaf format against plain models.
 
+mod ahead;
 mod bytes;
 mod data;
 mod fit;

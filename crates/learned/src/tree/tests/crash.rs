@@ -218,7 +218,8 @@ fn a_missing_level_is_made_by_whoever_needs_it() {
         let result = tree.insert(new, FILL);
         mem.fail_after(None);
         assert!(mem.log_len() == before + 1);
-        assert_eq!(result.is_err(), mem.blocks().unwrap() > 2);
+        // Merging ahead is a second record, too.
+        assert!(result.is_err() || mem.blocks().unwrap() == 2);
         expected.insert(new);
     }
     let report = check(&mem, &expected);

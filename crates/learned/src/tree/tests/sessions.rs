@@ -120,7 +120,7 @@ fn leaves_are_left_behind() {
         assert!(merges < splits * 28, "{direction}: {merges} merges");
         assert!(behind < 200, "{direction}: {behind} rows behind");
         let leaves = tree.verify(&mut |_| ()).unwrap().leaves;
-        assert!(leaves < 51, "{direction}: {leaves} leaves");
+        assert!(leaves < 53, "{direction}: {leaves} leaves");
     }
 }
 

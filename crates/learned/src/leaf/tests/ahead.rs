@@ -1,0 +1,196 @@
+//! Merging ahead, with what happens to the leaf in between.
+
+use super::*;
+use crate::leaf::ahead::SPARE;
+use crate::page::{self, CHURNED, head, pd};
+use crate::store::{Change, zero_hole};
+use std::collections::BTreeSet;
+
+/// A leaf whose log is to be merged ahead, as it is once it has taken the last entry.
+struct Soon<const W: usize> {
+    page: Box<Page>,
+    all: BTreeSet<Entry<W>>,
+    /// Entries that the leaf does not have.
+    rest: Vec<Entry<W>>,
+}
+
+/// Adds entries of a shape to a page that has every other one of them, and gives the leaf each time that its log is soon full.
+fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W>)) {
+    let mut rng = Mix(seed);
+    let pool: Vec<Entry<W>> = entries(shape, 3000, seed);
+    let pool: Vec<_> = pool.into_iter().filter(|e| e.tie != 0).collect();
+    let (first, mut page) = full_page(&pool.iter().step_by(2).copied().collect::<Vec<_>>());
+    // Half of a full page.
+    let first = &first[..first.len() / 2];
+    if let Some(half) = leaf_of(first).to_page() {
+        page = half;
+    }
+    let mut all: BTreeSet<_> = first.iter().copied().collect();
+    let mut rest: Vec<_> = pool.into_iter().filter(|e| !all.contains(e)).collect();
+    for i in (1..rest.len()).rev() {
+        rest.swap(i, rng.below(i as u64 + 1) as usize);
+    }
+    let mut asked = 0;
+    while let Some(e) = rest.pop() {
+        let leaf = open::<W>(&page);
+        let soon = leaf.is_soon_full();
+        match leaf.add(&e, &[], 97).unwrap() {
+            Added::Appended(patch, _) => patch.apply(&mut page),
+            Added::Logged(patch, _) => {
+                patch.apply(&mut page);
+                all.insert(e);
+                if soon {
+                    asked += 1;
+                    let (page, all, rest) = (page.clone(), all.clone(), rest.clone());
+                    each(Soon { page, all, rest });
+                }
+                continue;
+            }
+            Added::Merged(new) => {
+                assert!(asked <= 1, "{shape}: asked {asked} times");
+                asked = 0;
+                page = new;
+            }
+            Added::Split(_) | Added::Halved(_) => return,
+        }
+        all.insert(e);
+    }
+}
+
+/// A record's position, and a checksum.
+fn stamp(page: &mut Page, rng: &mut Mix) {
+    page::put(page, 0, &rng.next().to_le_bytes());
+    page::put(page, 8, &rng.next().to_le_bytes()[..2]);
+}
+
+fn what_is_logged_meanwhile_stays<const W: usize>(done: &mut [usize]) {
+    for shape in SHAPES {
+        let mut rng = Mix(W as u64);
+        soon_full::<W>(shape, 3, |Soon { page, all, rest }| {
+            let mut now = page.clone();
+            let mut all = all.clone();
+            let copy = open::<W>(&page);
+            let Some(merged) = copy.merge_ahead().unwrap() else {
+                return;
+            };
+            for (count, e) in rest.iter().take(SPARE).enumerate() {
+                let new = copy.put_ahead(&now, merged.clone()).unwrap();
+                if let Some(new) = new {
+                    done[count] += 1;
+                    let leaf = open::<W>(&new);
+                    assert_eq!(leaf.verify().unwrap().log, count, "{shape}");
+                    let found = leaf.contents().unwrap().entries();
+                    assert!(found.iter().eq(&all), "{shape}: {count} logged meanwhile");
+                    let mut put = now.clone();
+                    match Change::between(&now, new.clone()) {
+                        Change::Image(image) => *put = *image,
+                        Change::Patch(patch) => patch.apply(&mut put),
+                    }
+                    zero_hole(&mut put);
+                    assert!(put[pd::FLAGS..] == new[pd::FLAGS..], "{shape}: the change");
+                }
+                let (patch, _) = open::<W>(&now).try_log(e, &[]).unwrap();
+                patch.apply(&mut now);
+                stamp(&mut now, &mut rng);
+                all.insert(*e);
+            }
+        });
+    }
+}
+
+#[test]
+fn entries_logged_meanwhile_stay_in_the_log() {
+    let mut done = [0; SPARE];
+    what_is_logged_meanwhile_stays::<1>(&mut done);
+    what_is_logged_meanwhile_stays::<2>(&mut done);
+    what_is_logged_meanwhile_stays::<4>(&mut done);
+    assert!(done.iter().all(|&count| count > 100), "{done:?}");
+}
+
+/// What may become of a leaf while it is not locked, and another page in its place.
+fn others<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<Page>)> {
+    let leaf = open::<W>(page);
+    let with = |at: usize, bytes: &[u8]| {
+        let mut page = Box::new(*page);
+        page::put(&mut page, at, bytes);
+        page
+    };
+    let contents = leaf.contents().unwrap();
+    let mut merged = contents.clone();
+    merged.insert(*e);
+    let mut another = contents.clone();
+    another.log.pop();
+    another.log.push(*e);
+    let (left, right) = contents.clone().halve().unwrap();
+    let deleted = |e| leaf.delete(&[e]).unwrap().unwrap();
+    let mut some = vec![
+        ("churned", with(head::FLAGS, &CHURNED.to_le_bytes())),
+        (
+            "a new right sibling",
+            with(head::RIGHT, &9u32.to_le_bytes()),
+        ),
+        (
+            "a packed entry deleted",
+            deleted(contents.runs[0].run().entry(0)),
+        ),
+        (
+            "the oldest logged one deleted",
+            deleted(leaf.logged(leaf.log_len() - 1)),
+        ),
+        (
+            "another in place of the oldest logged one",
+            another.to_page().unwrap(),
+        ),
+        ("a hole that begins elsewhere", with(pd::LOWER, &[0, 1])),
+        ("split, the left part", left.to_page().unwrap()),
+        ("split, the right part", right.to_page().unwrap()),
+        ("free", page::free(W, 0)),
+        ("an inner page", page::init(page::Kind::Inner, 1, W)),
+        ("zeroes", Box::new([0; 8192])),
+    ];
+    some.extend(merged.to_page().map(|page| ("merged", page)));
+    some
+}
+
+#[test]
+fn nothing_else_may_have_changed() {
+    let mut seen = 0;
+    for shape in SHAPES {
+        soon_full::<1>(shape, 4, |Soon { page, rest, .. }| {
+            let copy = open::<1>(&page);
+            let merged = copy.merge_ahead().unwrap();
+            let (Some(merged), Some(e)) = (merged, rest.first()) else {
+                return;
+            };
+            seen += 1;
+            for (what, now) in others(&page, e) {
+                let put = copy.put_ahead(&now, merged.clone());
+                assert!(put.unwrap().is_none(), "{shape}: {what}");
+            }
+        });
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// Only the leaves at the ends of the index are merged ahead.
+#[test]
+fn leaves_amid_others_are_merged_when_they_are_full() {
+    let all: Vec<Entry<1>> = entries("uniform", 400, 1);
+    for (low, high, is_end) in [
+        (Entry::MIN, all[300], true),
+        (all[0], Entry::MAX, true),
+        (all[0], all[300], false),
+    ] {
+        let mut contents = leaf_of(&all[..200]);
+        (contents.low, contents.high) = (low, high);
+        let mut page = contents.to_page().unwrap();
+        let mut asked = false;
+        for i in 1..=Layout::<1>::LOG as u64 {
+            let e = Entry::new([all[100].key[0]], i);
+            asked |= open::<1>(&page).is_soon_full();
+            let (patch, _) = open::<1>(&page).try_log(&e, &[]).unwrap();
+            patch.apply(&mut page);
+        }
+        assert_eq!(asked, is_end);
+    }
+}
