@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Races and crashes at chosen moments, in a build of the extension that can stop there (feature "testing", which also makes inner pages small): at
-# each step of a split, a merge of the insert log (ahead, too), a gift to the right neighbour, a downlink, a new root, a vacuum, a shift of entries and a retraining the backend stops with its locks held; others
+# each step of a split, a merge of the insert log (ahead, too), a gift to the right neighbour, a downlink, a new root, a vacuum, a shift of entries and a retraining the backend stops with its locks held, if any; others
 # insert, scan and vacuum; or it is killed, or the server crashes, or the statement is cancelled. The build also checks the order of locks on pages.
 #   STEPS (all; separated by semicolons)
 #   SECONDS_EACH (10) of load
@@ -59,9 +59,11 @@ for step in "${steps[@]}"; do
     done
 done
 if [ -z "${STEPS:-}" ] && [ "$major" = 15 ]; then
-    specs+=(extension)
-    cp "$ROOT/tests/isolation/extension.spec" "$dir/specs"
-    cp "$ROOT/tests/isolation/extension.out" "$dir/expected"
+    for name in extension ahead; do
+        specs+=("$name")
+        cp "$ROOT/tests/isolation/$name.spec" "$dir/specs"
+        cp "$ROOT/tests/isolation/$name.out" "$dir/expected"
+    done
 fi
 for name in "${specs[@]}"; do touch "$dir/expected/$name.out"; done
 [ "$(id -u)" != 0 ] || chown -R postgres: "$dir"

@@ -73,7 +73,7 @@ impl<const W: usize> Leaf<'_, W> {
         }
     }
 
-    /// Whether the page, whose log has no room for `e`, or will have none soon (`new` are its entries and `e`), is better cut in two as it is, which costs little, than merged with its log: where that would
+    /// Whether the page, whose log is to be merged (`new` are its entries, with `e`, which comes or came last), is better cut in two as it is, which costs little, than merged with its log: where that would
     /// encode very many entries afresh, or be of little use since the page is full but for a short log.
     pub(super) fn is_worth_halving(
         &self,

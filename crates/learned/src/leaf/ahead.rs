@@ -14,18 +14,20 @@ use crate::page::{PAGE_SIZE, Page, pd};
 pub(super) const SPARE: usize = 8;
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Whether the log is to be merged ahead once it has taken one more entry: that of the last leaf or the first, where all sessions meet that add
-    /// rows in order, once before it is full.
+    /// Whether the log is to be merged ahead once it has taken one more entry. So it is in the last leaf and in the first, where all sessions
+    /// meet that add rows in order, unless it is short: in a leaf that is nearly full, each merge would be of fewer entries than the one before, down to one.
     #[inline]
     pub fn is_soon_full(&self) -> bool {
         let kept = self.data_end() + self.slots.div_ceil(8);
         let log = self.log + self.free;
         let growth = (self.upper.saturating_sub(kept) / Layout::<W>::ENTRY)
             .min(Layout::<W>::LOG.saturating_sub(log));
-        self.free + growth == SPARE + 1 && (self.high() == Entry::MAX || self.low() == Entry::MIN)
+        self.free + growth == SPARE + 1
+            && self.log >= Layout::<W>::SHORT.max(4 * SPARE)
+            && (self.high() == Entry::MAX || self.low() == Entry::MIN)
     }
 
-    /// The contents with the log merged into the runs; None where a full log would lead to a split, which needs the lock.
+    /// The contents with the log merged into the runs; None where that leads to a split, which needs the lock.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
@@ -47,7 +49,7 @@ impl<const W: usize> Leaf<'_, W> {
     /// has been added to it since, and these fit in.
     ///
     /// # Errors
-    /// None for a page that was sound when the copy was made.
+    /// [`crate::Error::Corrupted`], which a page never gives that was sound when the copy was made.
     pub fn put_ahead(&self, now: &Page, mut merged: Contents<W>) -> Result<Option<Box<Page>>> {
         let same = |from: usize, to: usize| self.page.get(from..to) == now.get(from..to);
         // The server's fields before the flags change with every record, and `upper` as the log grows.

@@ -57,6 +57,58 @@ fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W
     }
 }
 
+/// The number of entries of each merge, ahead or of a full log, until the leaf is split that all come to, each up to `span` places too early.
+fn merges<const W: usize>(shape: &str, flags: u16, span: u64) -> Vec<usize> {
+    let mut rng = Mix(W as u64);
+    let mut all: Vec<Entry<W>> = entries(shape, 20_000, 5);
+    all.retain(|e| e.tie != 0);
+    for i in 0..all.len() {
+        let ahead = rng.below(span.min((all.len() - i) as u64));
+        all.swap(i, i + ahead as usize);
+    }
+    let (mut page, mut sizes) = (leaf_of::<W>(&[]).to_page().unwrap(), Vec::new());
+    page::put(&mut page, head::FLAGS, &flags.to_le_bytes());
+    for e in all {
+        let leaf = open::<W>(&page);
+        let (size, soon) = (leaf.log_len() + 1, leaf.is_soon_full());
+        match leaf.add(&e, &[], 97).unwrap() {
+            Added::Appended(patch, _) => patch.apply(&mut page),
+            Added::Logged(patch, _) => {
+                patch.apply(&mut page);
+                let copy = open::<W>(&page);
+                if soon && let Some(merged) = copy.merge_ahead().unwrap() {
+                    sizes.push(size);
+                    page = copy.put_ahead(&page, merged).unwrap().unwrap();
+                }
+            }
+            Added::Merged(new) => {
+                sizes.push(size);
+                page = new;
+            }
+            Added::Split(_) | Added::Halved(_) => break,
+        }
+    }
+    sizes
+}
+
+/// As a leaf fills up, its log gets shorter; it is not merged for a few entries again and again.
+#[test]
+fn short_logs_are_not_merged_ahead() {
+    for shape in SHAPES {
+        for (flags, span) in [(0, 20), (0, 20_000), (CHURNED, 20_000)] {
+            for sizes in [
+                merges::<1>(shape, flags, span),
+                merges::<2>(shape, flags, span),
+                merges::<4>(shape, flags, span),
+                merges::<8>(shape, flags, span),
+            ] {
+                let few = sizes.iter().filter(|size| **size <= SPARE);
+                assert!(few.count() == 0, "{shape}, {span}: {sizes:?}");
+            }
+        }
+    }
+}
+
 /// A record's position, and a checksum.
 fn stamp(page: &mut Page, rng: &mut Mix) {
     page::put(page, 0, &rng.next().to_le_bytes());
@@ -104,6 +156,7 @@ fn entries_logged_meanwhile_stay_in_the_log() {
     what_is_logged_meanwhile_stays::<1>(&mut done);
     what_is_logged_meanwhile_stays::<2>(&mut done);
     what_is_logged_meanwhile_stays::<4>(&mut done);
+    what_is_logged_meanwhile_stays::<8>(&mut done);
     assert!(done.iter().all(|&count| count > 100), "{done:?}");
 }
 
