@@ -18,13 +18,9 @@ impl<const W: usize> Leaf<'_, W> {
     /// meet that add rows in order, unless it is short: in a leaf that is nearly full, each merge would be of fewer entries than the one before, down to one.
     #[inline]
     pub fn is_soon_full(&self) -> bool {
-        let kept = self.data_end() + self.slots.div_ceil(8);
-        let log = self.log + self.free;
-        let growth = (self.upper.saturating_sub(kept) / Layout::<W>::ENTRY)
-            .min(Layout::<W>::LOG.saturating_sub(log));
-        self.free + growth == SPARE + 1
+        (self.high() == Entry::MAX || self.low() == Entry::MIN)
             && self.log >= Layout::<W>::SHORT.max(4 * SPARE)
-            && (self.high() == Entry::MAX || self.low() == Entry::MIN)
+            && self.free + self.log_growth() == SPARE + 1
     }
 
     /// The contents with the log merged into the runs; None where that leads to a split, which needs the lock.

@@ -97,6 +97,13 @@ impl<const W: usize> Leaf<'_, W> {
         last.entry(last.head.slots - 1) < *e && (0..self.log).all(|i| self.logged(i) < *e)
     }
 
+    /// The places, beside the free ones, that the insert log has room to grow by.
+    pub(super) fn log_growth(&self) -> usize {
+        let kept = self.data_end() + self.slots.div_ceil(8);
+        (self.upper.saturating_sub(kept) / Layout::<W>::ENTRY)
+            .min(Layout::<W>::LOG.saturating_sub(self.log + self.free))
+    }
+
     /// Adds `first` to the insert log, and as many of `more` as there is room for; returns how many these are together. None of
     /// them is here yet. None if there is no room or the tie of `first` is 0.
     pub fn try_log(&self, first: &Entry<W>, more: &[Entry<W>]) -> Option<(Patch, usize)> {
@@ -107,11 +114,9 @@ impl<const W: usize> Leaf<'_, W> {
         let mut patch = Patch::new();
         let mut room = self.free;
         if wanted > room {
-            let kept = self.data_end() + self.slots.div_ceil(8);
             let step = (wanted - room)
                 .next_multiple_of(Layout::<W>::STEP)
-                .min(Layout::<W>::LOG.saturating_sub(self.log + room))
-                .min(self.upper.saturating_sub(kept) / Layout::<W>::ENTRY);
+                .min(self.log_growth());
             if room + step == 0 {
                 return None;
             }
