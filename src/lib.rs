@@ -7,34 +7,21 @@ mod ffi {
 
 pgrx::pg_module_magic!();
 
-mod batch;
-mod build;
-mod cache;
-mod cost;
-mod counters;
+mod am;
 mod error;
-mod handler;
-mod hooks;
-mod insert;
 mod inspect;
-mod kill;
-mod opclass;
 mod options;
-mod parallel;
 mod pg;
-mod purge;
-mod removable;
-mod scan;
-mod spill;
+mod planner;
+mod reclaim;
+mod session;
 mod storage;
 #[cfg(feature = "testing")]
 mod testing;
-mod train;
+mod write;
+
 #[cfg(all(feature = "testing", not(debug_assertions)))]
 compile_error!("stops and small pages are for debug builds only");
-mod unique;
-mod vacuum;
-mod validate;
 
 /// Runs when a backend loads the library.
 #[pgrx::pg_guard]
@@ -43,6 +30,6 @@ pub extern "C-unwind" fn _PG_init() {
     #[cfg(feature = "testing")]
     testing::register();
     options::register();
-    pg::shared::register();
-    hooks::register();
+    session::shared::register();
+    write::hooks::register();
 }

@@ -7,11 +7,11 @@ use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
 use super::Opened;
-use crate::cache;
 use crate::error::{OrRaise, corrupted, name, raise};
 use crate::pg::columns::{Columns, for_words, tid_of};
 use crate::pg::ffi;
-use crate::storage::Relation;
+use crate::session::cache;
+use crate::storage::IndexStore;
 
 #[pg_extern(sql = "
 CREATE FUNCTION omendb_check(index regclass, heapallindexed boolean DEFAULT false) RETURNS void
@@ -45,7 +45,7 @@ fn omendb_check(index: Oid, heapallindexed: bool) {
 fn check<const W: usize>(opened: &Opened, columns: &Columns, heapallindexed: bool) {
     let index = opened.index;
     // SAFETY: the index is open.
-    let store = unsafe { Relation::new(index, W) };
+    let store = unsafe { IndexStore::new(index, W) };
     let tree = Tree::<_, W>::new(&store);
     cache::check_descriptor(index, columns, &tree.meta().or_raise(index));
     tree.verify(&mut |_| ()).or_raise(index);
@@ -56,7 +56,7 @@ fn check<const W: usize>(opened: &Opened, columns: &Columns, heapallindexed: boo
 
 /// What [`check_row`] needs.
 struct Search<'a, const W: usize> {
-    tree: Tree<'a, Relation, W>,
+    tree: Tree<'a, IndexStore, W>,
     columns: &'a Columns,
     index: pg_sys::Relation,
 }
@@ -67,7 +67,7 @@ fn check_rows<const W: usize>(opened: &Opened, columns: &Columns) {
     // SAFETY: both relations are open. The scan ends itself. A registered snapshot of our own
     // makes the scan look for what an index search with it should find; "concurrent" says so.
     unsafe {
-        let store = Relation::new(index, W);
+        let store = IndexStore::new(index, W);
         let tree = Tree::<_, W>::new(&store);
         let mut search = Search {
             tree,

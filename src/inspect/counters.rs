@@ -5,7 +5,7 @@ use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
 use super::Opened;
-use crate::counters;
+use crate::session::counters;
 
 #[allow(clippy::type_complexity)]
 #[pg_extern(sql = "

@@ -10,8 +10,9 @@ mod stats;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
+use crate::am::build;
 use crate::error::{name, raise};
-use crate::{batch, build};
+use crate::write::queue;
 
 /// An index of ours and its table, open and locked.
 struct Opened {
@@ -32,7 +33,7 @@ impl Opened {
     }
 
     fn open(index: Oid, lock: u32, monitor: bool) -> Self {
-        batch::settle();
+        queue::settle();
         let lock = lock as pg_sys::LOCKMODE;
         // SAFETY: catalog look-ups, and locks that last until close() or the end of the
         // transaction. The table is locked first, as everywhere.

@@ -12,9 +12,9 @@ use super::Opened;
 use crate::error::OrRaise;
 use crate::pg::columns::{Columns, for_words};
 use crate::pg::text;
-use crate::storage::Relation;
+use crate::storage::IndexStore;
 
-type Row = (
+type SegmentRow = (
     Option<i64>,
     i32,
     i64,
@@ -68,9 +68,9 @@ fn omendb_model(
     TableIterator::new(rows)
 }
 
-fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<Row> {
+fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<SegmentRow> {
     // SAFETY: the index is open.
-    let store = unsafe { Relation::new(index, W) };
+    let store = unsafe { IndexStore::new(index, W) };
     let bytes = Tree::<_, W>::new(&store).load_model().or_raise(index);
     let mut rows = Vec::new();
     let Some(model) = bytes.as_deref().and_then(Loaded::open) else {

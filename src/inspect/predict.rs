@@ -6,13 +6,13 @@ use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
 use super::Opened;
-use crate::cache;
 use crate::error::{OrRaise, raise};
 use crate::pg::columns::{Columns, for_words};
 use crate::pg::text;
-use crate::storage::Relation;
+use crate::session::cache;
+use crate::storage::IndexStore;
 
-type Row = (
+type PredictionRow = (
     Option<i64>,
     Option<i32>,
     Option<i32>,
@@ -68,11 +68,11 @@ fn predict<const W: usize>(
     index: pg_sys::Relation,
     columns: &Columns,
     keys: &Array<'_, &str>,
-) -> Row {
+) -> PredictionRow {
     // SAFETY: the index is open.
     let (entry, store) = unsafe {
         let entry = text::to_entry::<W>(index, columns, keys.iter());
-        (entry, Relation::new(index, W))
+        (entry, IndexStore::new(index, W))
     };
     let tree = cache::tree::<W>(&store);
     let guess = tree.predict(&entry.key).or_raise(index);

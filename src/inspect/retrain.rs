@@ -9,7 +9,7 @@ use super::Opened;
 use crate::error::{OrRaise, raise};
 use crate::pg::columns::{Columns, for_words};
 use crate::pg::ffi::now_micros;
-use crate::storage::Relation;
+use crate::storage::IndexStore;
 
 #[pg_extern(sql = "
 CREATE FUNCTION omendb_retrain(index regclass) RETURNS void
@@ -31,7 +31,7 @@ fn omendb_retrain(index: Oid) {
     // SAFETY: the index is open. The page lock keeps other trainers out; it is given back here or
     // by transaction abort. The invalidation makes all sessions look at the new model.
     unsafe {
-        let store = Relation::new(index, Columns::of(index).words());
+        let store = IndexStore::new(index, Columns::of(index).words());
         let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::LockPage(index, META, lock);
         for_words!(store.words(), retrain(&store)).or_raise(index);
@@ -42,6 +42,6 @@ fn omendb_retrain(index: Oid) {
     opened.close();
 }
 
-fn retrain<const W: usize>(store: &Relation) -> learned::Result<()> {
+fn retrain<const W: usize>(store: &IndexStore) -> learned::Result<()> {
     Tree::<_, W>::new(store).retrain(now_micros())
 }

@@ -15,7 +15,7 @@ use pgrx::prelude::*;
 use super::Opened;
 use crate::error::OrRaise;
 use crate::pg::columns::{Columns, for_words};
-use crate::storage::Relation;
+use crate::storage::IndexStore;
 
 #[allow(clippy::type_complexity)]
 #[pg_extern(sql = "
@@ -56,7 +56,7 @@ fn omendb_stats(
     // SAFETY: the index is open.
     let (columns, store) = unsafe {
         let columns = Columns::of(index);
-        (columns, Relation::new(index, columns.words()))
+        (columns, IndexStore::new(index, columns.words()))
     };
     let s = for_words!(columns.words(), stats(&store)).or_raise(index);
     opened.close();
@@ -103,13 +103,13 @@ struct Errors {
     mean: f64,
 }
 
-fn stats<const W: usize>(store: &Relation) -> Result<Stats> {
+fn stats<const W: usize>(store: &IndexStore) -> Result<Stats> {
     Stats::of::<W>(store)
 }
 
 impl Stats {
     /// Looks at each page once. Writers go on meanwhile, so what they do may be counted or not.
-    fn of<const W: usize>(store: &Relation) -> Result<Self> {
+    fn of<const W: usize>(store: &IndexStore) -> Result<Self> {
         let tree = Tree::<_, W>::new(store);
         let meta = tree.meta()?;
         let mut stats = Self {

@@ -9,6 +9,5 @@ pub mod included;
 pub mod key;
 pub mod place;
 pub mod query;
-pub mod shared;
 pub mod text;
 pub mod tuple;

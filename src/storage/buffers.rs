@@ -1,16 +1,15 @@
-//! Pages of an index in shared buffers: pins and locks as guards.
+//! The core's [`Store`] on shared buffers: reading, locking and allocating pages of an index.
 
-use std::ops::Deref;
-use std::ptr::NonNull;
-
-use learned::page::{self, Block, Kind, Page};
+use learned::page::{self, Block, Kind};
 use learned::store::{Change, Guard, Store};
 use learned::{Error, Result};
 use pgrx::pg_sys;
 
 use crate::pg::{ffi, query};
+use crate::storage::guards::{Read, Write};
+use crate::storage::index::IndexStore;
 #[cfg(feature = "testing")]
-use crate::storage::order::{self, Waited};
+use crate::storage::order::Waited;
 use crate::storage::{room, wal, whereabouts};
 
 // Page layout and WAL records are made for this page size only, and the core reads and writes the
@@ -18,79 +17,7 @@ use crate::storage::{room, wal, whereabouts};
 const _: () = assert!(pg_sys::BLCKSZ as usize == page::PAGE_SIZE);
 const _: () = assert!(cfg!(target_endian = "little"));
 
-/// The pages of one fork of an open index.
-pub struct Relation {
-    rel: pg_sys::Relation,
-    /// Words of a key.
-    words: usize,
-    fork: pg_sys::ForkNumber::Type,
-    strategy: pg_sys::BufferAccessStrategy,
-    vacuum: bool,
-}
-
-impl Relation {
-    /// The main fork of an index with keys of so many words.
-    ///
-    /// # Safety
-    /// `rel` is an index, open and locked for as long as the store and its guards live.
-    pub unsafe fn new(rel: pg_sys::Relation, words: usize) -> Self {
-        Self {
-            rel,
-            words,
-            fork: pg_sys::ForkNumber::MAIN_FORKNUM,
-            strategy: std::ptr::null_mut(),
-            vacuum: false,
-        }
-    }
-
-    /// The INIT fork of an unlogged index, from which its main fork is made anew after a crash.
-    /// It is always logged, whatever the main fork is.
-    ///
-    /// # Safety
-    /// As for [`Relation::new`].
-    pub unsafe fn init_fork(rel: pg_sys::Relation, words: usize) -> Self {
-        Self {
-            fork: pg_sys::ForkNumber::INIT_FORKNUM,
-            // SAFETY: the caller keeps new's contract.
-            ..unsafe { Self::new(rel, words) }
-        }
-    }
-
-    /// The main fork as VACUUM reads it: through its ring of buffers, with its cost delay.
-    ///
-    /// # Safety
-    /// As for [`Relation::new`]; `strategy` is null or lives as long.
-    pub unsafe fn vacuum(
-        rel: pg_sys::Relation,
-        words: usize,
-        strategy: pg_sys::BufferAccessStrategy,
-    ) -> Self {
-        Self {
-            strategy,
-            vacuum: true,
-            // SAFETY: the caller keeps new's contract.
-            ..unsafe { Self::new(rel, words) }
-        }
-    }
-
-    /// The server's handle.
-    pub fn raw(&self) -> pg_sys::Relation {
-        self.rel
-    }
-
-    /// Words of a key.
-    #[inline(always)]
-    pub fn words(&self) -> usize {
-        self.words
-    }
-
-    /// Whether changes are logged.
-    pub(super) fn logged(&self) -> bool {
-        // SAFETY: the relation is open.
-        let needs_wal = unsafe { ffi::relation_needs_wal(self.rel) };
-        needs_wal || self.fork == pg_sys::ForkNumber::INIT_FORKNUM
-    }
-
+impl IndexStore {
     /// Pins a block.
     fn pin(&self, block: Block, mode: pg_sys::ReadBufferMode::Type) -> Result<pg_sys::Buffer> {
         // InvalidBlockNumber would extend the relation.
@@ -205,7 +132,7 @@ impl Relation {
 /// The number under which the server's lock manager has the borders between leaves: that of the first leaf, since META's is the model.
 const BORDERS: Block = 1;
 
-impl Store for Relation {
+impl Store for IndexStore {
     type Read = Read;
     type Write = Write;
 
@@ -414,136 +341,4 @@ unsafe fn lock_exclusively(buffer: pg_sys::Buffer) {
     }
     // SAFETY: the caller's contract.
     unsafe { ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32) };
-}
-
-/// A buffer that is pinned and locked; dropping it gives up both.
-struct Held {
-    buffer: pg_sys::Buffer,
-    page: NonNull<Page>,
-    block: Block,
-}
-
-impl Held {
-    /// # Safety
-    /// The buffer is pinned and locked, and nobody else will release it.
-    #[inline(always)]
-    unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
-        #[cfg(feature = "testing")]
-        order::locked(buffer, block);
-        Self {
-            buffer,
-            // SAFETY: a pinned buffer has a page, at an address that is not null.
-            page: unsafe { NonNull::new_unchecked(pg_sys::BufferGetPage(buffer).cast()) },
-            block,
-        }
-    }
-}
-
-impl Drop for Held {
-    #[inline]
-    fn drop(&mut self) {
-        #[cfg(feature = "testing")]
-        order::unlocked(self.buffer);
-        // Unwinding out of an ERROR: the server forgets about locks by zeroing
-        // InterruptHoldoffCount, and transaction abort releases locks and pins itself.
-        if !std::thread::panicking() {
-            // SAFETY: pinned and locked since new.
-            unsafe { ffi::UnlockReleaseBuffer(self.buffer) };
-        }
-    }
-}
-
-/// A page under a share lock, read in place.
-pub struct Read(Held);
-
-impl Read {
-    /// # Safety
-    /// The buffer holds `block`, is pinned and share-locked, and nobody else will release it.
-    #[inline(always)]
-    unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
-        // SAFETY: the caller's contract.
-        Self(unsafe { Held::new(buffer, block) })
-    }
-
-    /// Gives up the lock and keeps the pin, which holds off VACUUM (see [`Pinned`]).
-    pub fn unlock(self) -> Pinned {
-        let held = std::mem::ManuallyDrop::new(self.0);
-        #[cfg(feature = "testing")]
-        order::unlocked(held.buffer);
-        // SAFETY: locked since new; the pin moves into the result.
-        unsafe { ffi::LockBuffer(held.buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32) };
-        Pinned(held.buffer)
-    }
-}
-
-impl Deref for Read {
-    type Target = Page;
-
-    #[inline(always)]
-    fn deref(&self) -> &Page {
-        // SAFETY: pinned, so the address is valid; share-locked, so nobody writes to it.
-        unsafe { self.0.page.as_ref() }
-    }
-}
-
-impl Guard for Read {
-    #[inline(always)]
-    fn block(&self) -> Block {
-        self.0.block
-    }
-}
-
-/// A page under an exclusive lock, changed by [`Store::commit`] only.
-pub struct Write(Held);
-
-impl Write {
-    /// # Safety
-    /// The buffer holds `block`, is pinned and exclusively locked, and nobody else will release it.
-    #[inline(always)]
-    unsafe fn new(buffer: pg_sys::Buffer, block: Block) -> Self {
-        // SAFETY: the caller's contract.
-        Self(unsafe { Held::new(buffer, block) })
-    }
-
-    pub(super) fn buffer(&self) -> pg_sys::Buffer {
-        self.0.buffer
-    }
-
-    /// The page's address, for writing.
-    pub(super) fn page_mut(&mut self) -> *mut u8 {
-        self.0.page.as_ptr().cast()
-    }
-}
-
-impl Deref for Write {
-    type Target = Page;
-
-    #[inline(always)]
-    fn deref(&self) -> &Page {
-        // SAFETY: pinned and exclusively locked; commit writes through `&mut self` only.
-        unsafe { self.0.page.as_ref() }
-    }
-}
-
-impl Guard for Write {
-    #[inline(always)]
-    fn block(&self) -> Block {
-        self.0.block
-    }
-}
-
-/// A pin without a lock: no entry of the page can be removed by VACUUM, nor its heap tuple.
-///
-/// It is held between callbacks, so it has no destructor: after an ERROR the transaction's abort
-/// gives the pin back, and a destructor run later would give back somebody else's.
-#[must_use]
-#[derive(Debug)]
-pub struct Pinned(pg_sys::Buffer);
-
-impl Pinned {
-    /// Gives the pin back.
-    pub fn release(self) {
-        // SAFETY: pinned by Read::unlock, in this transaction.
-        unsafe { ffi::ReleaseBuffer(self.0) };
-    }
 }

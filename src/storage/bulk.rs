@@ -6,17 +6,17 @@ use learned::store::{Guard, Store};
 use learned::tree::Sink;
 use pgrx::pg_sys;
 
-use super::buffers::Relation;
+use super::index::IndexStore;
 
 /// Writes pages without logging each. Nobody else may use the index until [`Bulk::finish`].
 pub struct Bulk<'r> {
-    store: &'r Relation,
+    store: &'r IndexStore,
     blocks: Block,
 }
 
 impl<'r> Bulk<'r> {
     /// Starts with what the relation's file has now (nothing, in a build).
-    pub fn new(store: &'r Relation) -> Result<Self> {
+    pub fn new(store: &'r IndexStore) -> Result<Self> {
         Ok(Self {
             store,
             blocks: store.blocks()?,

@@ -3,6 +3,8 @@
 mod ahead;
 mod buffers;
 mod bulk;
+mod guards;
+mod index;
 mod lines;
 #[cfg(feature = "testing")]
 mod order;
@@ -12,6 +14,7 @@ mod wal;
 mod whereabouts;
 
 pub use ahead::Ahead;
-pub use buffers::{Pinned, Relation};
 pub use bulk::Bulk;
+pub use guards::Pinned;
+pub use index::IndexStore;
 pub use suspects::Suspects;

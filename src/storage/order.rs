@@ -7,8 +7,6 @@ use learned::page::{self, Block, Kind};
 use learned::store::Guard;
 use pgrx::pg_sys;
 
-use super::buffers::{Read, Write};
-
 thread_local! {
     /// Buffers that this backend has locked, in the order in which it did, each with its block.
     static HELD: RefCell<Vec<(pg_sys::Buffer, Block)>> = const { RefCell::new(Vec::new()) };
@@ -55,5 +53,4 @@ pub trait Waited: Guard {
     }
 }
 
-impl Waited for Read {}
-impl Waited for Write {}
+impl<G: Guard> Waited for G {}

@@ -10,7 +10,7 @@ use learned::tree::Offsets;
 use pgrx::pg_sys;
 
 use crate::pg::ffi;
-use crate::storage::Relation;
+use crate::storage::IndexStore;
 
 /// Offsets on a page of the table are below this; most are, and where not the page stays unknown.
 const OFFSETS: usize = 64 * 5;
@@ -59,7 +59,7 @@ impl Suspects {
     /// `table` is an open heap, and VACUUM has passed it.
     unsafe fn look(table: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
         // SAFETY: the table is open.
-        let store = unsafe { Relation::vacuum(table, 0, strategy) };
+        let store = unsafe { IndexStore::vacuum(table, 0, strategy) };
         let fork = pg_sys::ForkNumber::MAIN_FORKNUM;
         // SAFETY: a setting and counters of this process; the table is open; the map's buffer is given back below.
         unsafe {
@@ -117,7 +117,7 @@ impl Suspects {
 ///
 /// # Safety
 /// The store is of a heap, which has the block.
-unsafe fn dead_offsets(store: &Relation, block: u32) -> Option<Offsets> {
+unsafe fn dead_offsets(store: &IndexStore, block: u32) -> Option<Offsets> {
     let page = store.read(block).ok()?;
     /// `pd_lower` is here in the header, which all pages of the server have, and which is so long.
     const LOWER: usize = 12;

@@ -12,7 +12,8 @@ use learned::store::{Change, Guard, MAX_CHANGES};
 use learned::{Error, Result};
 use pgrx::pg_sys;
 
-use super::buffers::{Relation, Write};
+use super::guards::Write;
+use super::index::IndexStore;
 use crate::pg::ffi;
 
 /// A longer list is logged as an image.
@@ -41,7 +42,7 @@ enum What<'a> {
 }
 
 /// Applies the changes and logs them as one record.
-pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) -> Result<()> {
+pub(super) fn commit(store: &IndexStore, changes: &mut [(&mut Write, Change)]) -> Result<()> {
     // The redo routine has room for four pages and does not check.
     if changes.len() > MAX_CHANGES {
         refuse(store, "too many pages in one record");
@@ -93,7 +94,7 @@ pub(super) fn commit(store: &Relation, changes: &mut [(&mut Write, Change)]) -> 
     Ok(())
 }
 
-impl Relation {
+impl IndexStore {
     /// Logs that rows of these transactions, and of all before them, are about to be forgotten: standbys wait for the queries that may still see
     /// them, or cancel them, before they replay what follows. Generic records have no place for that, but there is a record that
     /// says nothing else: the one with which nbtree announces that a page is used again (access/nbtxlog.h).
@@ -268,6 +269,6 @@ fn hole(header: &[u8; pd::BYTES]) -> Option<(usize, usize)> {
 
 /// Refuses a change before anything has happened: the fault is ours.
 #[cold]
-fn refuse(store: &Relation, why: &str) -> ! {
+fn refuse(store: &IndexStore, why: &str) -> ! {
     crate::error::internal(store.raw(), why)
 }

@@ -11,7 +11,7 @@ use learned::leaf::data_span;
 use learned::page::{PAGE_SIZE, Page};
 use pgrx::pg_sys;
 
-use super::buffers::Relation;
+use super::index::IndexStore;
 use super::lines::{self, is_shared};
 use crate::pg::ffi;
 
@@ -42,7 +42,7 @@ fn place(rel: pg_sys::Relation, block: u32) -> &'static AtomicU64 {
 
 /// Remembers where a page is that was just locked.
 #[inline(always)]
-pub(super) fn remember(store: &Relation, block: u32, buffer: pg_sys::Buffer, page: &Page) {
+pub(super) fn remember(store: &IndexStore, block: u32, buffer: pg_sys::Buffer, page: &Page) {
     let (begin, end) = data_span(page, store.words());
     let found = u64::from(begin) << 48 | u64::from(end) << 32 | u64::from(buffer as u32);
     let place = place(store.raw(), block);

@@ -73,7 +73,7 @@ enum Trail {
 /// A position to come back to.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark<const W: usize> {
-    place: Place<W>,
+    place: MarkedPlace<W>,
     current: usize,
     serial: u64,
     at: usize,
@@ -82,7 +82,7 @@ pub struct Mark<const W: usize> {
 /// Where several cursors with the same ranges and filters, which share the work of one scan, go on. Without
 /// references, so it may be kept in memory that processes share.
 #[derive(Debug, Clone, Copy)]
-pub struct Shared<const W: usize> {
+pub struct SharedPosition<const W: usize> {
     current: usize,
     edge: Entry<W>,
     trail: Trail,
@@ -90,7 +90,7 @@ pub struct Shared<const W: usize> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place<const W: usize> {
+enum MarkedPlace<const W: usize> {
     Unstarted,
     On(Entry<W>),
     /// Between entries, at the range's end.
@@ -428,11 +428,11 @@ impl<const W: usize> Cursor<W> {
     /// The current position.
     pub fn mark(&self) -> Mark<W> {
         let place = match self.batch.get(self.at) {
-            Some(entry) => Place::On(*entry),
-            None if !self.started => Place::Unstarted,
+            Some(entry) => MarkedPlace::On(*entry),
+            None if !self.started => MarkedPlace::Unstarted,
             // Next to the batch's first or last entry, in the order of reading.
-            None if (self.at == BEFORE) != self.descending => Place::Edge(self.low),
-            None => Place::Edge(self.high),
+            None if (self.at == BEFORE) != self.descending => MarkedPlace::Edge(self.low),
+            None => MarkedPlace::Edge(self.high),
         };
         Mark {
             place,
@@ -453,15 +453,15 @@ impl<const W: usize> Cursor<W> {
         self.rewind(range.unwrap_or(self.range));
         self.current = mark.current;
         match mark.place {
-            Place::Unstarted => {}
-            Place::On(entry) => {
+            MarkedPlace::Unstarted => {}
+            MarkedPlace::On(entry) => {
                 self.started = true;
                 self.batch.push(entry);
                 self.at = 0;
                 (self.low, self.high) = (entry, successor(&entry));
                 self.descending = false;
             }
-            Place::Edge(edge) => {
+            MarkedPlace::Edge(edge) => {
                 self.started = true;
                 (self.low, self.high) = (edge, edge);
             }
@@ -469,8 +469,8 @@ impl<const W: usize> Cursor<W> {
     }
 
     /// Where another cursor goes on behind the batch that was just loaded in this direction; None at the end.
-    pub fn share(&self, forward: bool) -> Option<Shared<W>> {
-        self.has_more(forward).then_some(Shared {
+    pub fn share(&self, forward: bool) -> Option<SharedPosition<W>> {
+        self.has_more(forward).then_some(SharedPosition {
             current: self.current,
             edge: if forward { self.high } else { self.low },
             trail: self.trail,
@@ -479,7 +479,7 @@ impl<const W: usize> Cursor<W> {
     }
 
     /// Goes on where another cursor says; the batch is given up.
-    pub fn go_on(&mut self, from: &Shared<W>, forward: bool) {
+    pub fn go_on(&mut self, from: &SharedPosition<W>, forward: bool) {
         if let Some(range) = self.ranges.get(from.current) {
             self.set_range(*range);
         }

@@ -1,6 +1,6 @@
 //! Errors of the core. The PostgreSQL side maps them to SQLSTATEs in one place.
 
-use crate::page::Block;
+use crate::block::Block;
 
 /// What can go wrong inside the index itself. Failures of the storage below (I/O, out of memory)
 /// are raised by the store in its own way and do not pass through here.

@@ -12,19 +12,14 @@
 //! All integers are little-endian. Kind and level stand at the front because a search looks there
 //! anyway; the special area only identifies the page to tools that look at a page from outside.
 
+pub use crate::block::{Block, META, NO_BLOCK};
 use crate::error::{Error, Result};
 
 /// A page's bytes.
 pub type Page = [u8; PAGE_SIZE];
-/// A block number within the index.
-pub type Block = u32;
 
 /// Bytes of a page (PostgreSQL's BLCKSZ; other sizes are refused).
 pub const PAGE_SIZE: usize = 8192;
-/// No block: a rightmost page's right sibling.
-pub const NO_BLOCK: Block = u32::MAX;
-/// The meta page.
-pub const META: Block = 0;
 /// Where the special area starts.
 pub const SPECIAL: usize = PAGE_SIZE - 8;
 /// The last two bytes of each page, for tools that guess whose page it is.

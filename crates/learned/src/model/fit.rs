@@ -46,12 +46,12 @@ impl Slope {
 /// A convex chain from which tangents are drawn to points ever further right. Tangent points only
 /// move right, so what lies left of the last one is done with.
 #[derive(Debug, Default)]
-struct Chain {
+struct MonotoneChain {
     points: Vec<At>,
     start: usize,
 }
 
-impl Chain {
+impl MonotoneChain {
     fn restart(&mut self, p: At) {
         self.points.clear();
         self.points.push(p);
@@ -95,8 +95,8 @@ pub struct Fitter {
     count: usize,
     last: u64,
     /// The points moved up, and moved down.
-    ceiling: Chain,
-    floor: Chain,
+    ceiling: MonotoneChain,
+    floor: MonotoneChain,
     /// The flattest feasible line: from a ceiling point down to a later floor point.
     flattest: (At, At),
     /// The steepest feasible line: from a floor point up to a later ceiling point.
@@ -111,8 +111,8 @@ impl Fitter {
             tolerance: tolerance.max(0),
             count: 0,
             last: 0,
-            ceiling: Chain::default(),
-            floor: Chain::default(),
+            ceiling: MonotoneChain::default(),
+            floor: MonotoneChain::default(),
             flattest: (zero, zero),
             steepest: (zero, zero),
         }

@@ -27,7 +27,7 @@ mod verify;
 pub mod view;
 
 pub use loaded::Loaded;
-pub use report::Report;
+pub use report::TrainingReport;
 pub use train::{Samples, Training};
 pub use verify::Mismatch;
 pub use view::{Model, Prediction, Segment};

@@ -8,7 +8,7 @@ const LONGEST: usize = 4096;
 
 /// How a training went; of a divided model that of its root, whose points are the parts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Report {
+pub struct TrainingReport {
     /// When, in microseconds since the Unix epoch, as the caller said.
     pub trained_micros: i64,
     /// How long the training took, in nanoseconds.
@@ -30,8 +30,8 @@ pub struct Report {
     pub histogram: [u64; 16],
 }
 
-impl Report {
-    /// The class of [`Report::histogram`] for an error of so many leaves.
+impl TrainingReport {
+    /// The class of [`TrainingReport::histogram`] for an error of so many leaves.
     pub(super) fn class(error: f64) -> usize {
         (0..15)
             .find(|&i| error < f64::powi(2.0, i - 6))

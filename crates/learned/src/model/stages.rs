@@ -2,7 +2,7 @@
 
 use super::fit::{Fitter, UNIT};
 use super::layout::{Line, ROOT, SEARCH_TREE, STAGES};
-use super::report::Report;
+use super::report::TrainingReport;
 
 /// Wider bounds than this, in leaves, are of no use: searching the tree costs less.
 pub const WIDEST: u32 = 4;
@@ -222,7 +222,7 @@ fn bounds(line: &Line, origin: u64, steps: &[Step], end: Option<u64>) -> (u32, u
     (below, above)
 }
 
-/// Fitted points by the distance of their line: see [`Report::histogram`].
+/// Fitted points by the distance of their line: see [`TrainingReport::histogram`].
 pub fn histogram(pieces: &[Piece], steps: &[Step]) -> [u64; 16] {
     let mut classes = [0; 16];
     let mut pieces = pieces.iter().peekable();
@@ -233,7 +233,7 @@ pub fn histogram(pieces: &[Piece], steps: &[Step]) -> [u64; 16] {
         }
         if let Some((x, line)) = piece {
             let at = line.at(step.x - x) + f64::from(line.first);
-            classes[Report::class((at - f64::from(step.fit)).abs())] += 1;
+            classes[TrainingReport::class((at - f64::from(step.fit)).abs())] += 1;
         }
     }
     classes

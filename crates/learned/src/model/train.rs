@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::coordinate::{self, Axis};
 use super::fit::UNIT;
 use super::layout::{HEAD, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, head};
-use super::report::Report;
+use super::report::TrainingReport;
 use super::stages::{self, Piece, Step, WIDEST};
 use crate::error::Result;
 use crate::key::Entry;
@@ -139,12 +139,12 @@ impl<const W: usize> Training<W> {
         let axes = coordinate::axes(self.points.iter().skip(1).map(|(low, _)| &low.key));
         let (steps, begins) = self.steps(&axes);
         let last = self.last_stage(&steps, begins, &axes);
-        let mut report = Report {
+        let mut report = TrainingReport {
             trained_micros: now_micros,
             points: self.points.len() as u64,
             fitted: steps.len() as u64,
             exact: matches!(last, Last::Leaves { .. }),
-            ..Report::default()
+            ..TrainingReport::default()
         };
         let mut exact = None;
         let stages = match last {

@@ -8,7 +8,7 @@ use super::layout::{
     HEAD, KEY, LINE, Line, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, field, head, u32_of,
     u64_of,
 };
-use super::report::Report;
+use super::report::TrainingReport;
 use crate::page::Block;
 
 /// A model in bytes that may lie anywhere.
@@ -313,9 +313,9 @@ impl<'a> Model<'a> {
     }
 
     /// How the training went; None if that part of the bytes is damaged.
-    pub fn report(&self) -> Option<Report> {
+    pub fn report(&self) -> Option<TrainingReport> {
         let report = self.bytes.get(self.at(head::REPORT)..)?;
-        Report::decode(report.get(..self.at(head::REPORT_LENGTH))?)
+        TrainingReport::decode(report.get(..self.at(head::REPORT_LENGTH))?)
     }
 }
 

@@ -38,13 +38,13 @@ type Put<'a> = dyn FnMut(Box<Page>) -> Result<Option<Block>> + 'a;
 pub(super) type Allocate<'a, S> = dyn Fn() -> Result<Option<<S as Store>::Write>> + 'a;
 
 /// A chain of which the last pages are there.
-struct Chain<'p> {
+struct ModelPages<'p> {
     words: usize,
     place: ModelAt,
     put: &'p mut Put<'p>,
 }
 
-impl Chain<'_> {
+impl ModelPages<'_> {
     /// Puts a page before the others. False: there was no room.
     fn prepend(&mut self, payload: &[u8]) -> Result<bool> {
         let next = Some(self.place.first).filter(|_| self.place.pages > 0);
@@ -68,7 +68,7 @@ pub(super) fn lay_out<'p, const W: usize>(
     now_micros: i64,
     put: &'p mut Put<'p>,
 ) -> Result<Option<ModelAt>> {
-    let mut chain = Chain {
+    let mut chain = ModelPages {
         words: W,
         place: ModelAt {
             generation,

@@ -79,7 +79,7 @@ impl<const W: usize> Target<W> {
 }
 
 /// One page's verdict on a search that came to it.
-pub(super) enum Step<const W: usize> {
+pub(super) enum Direction<const W: usize> {
     /// The page is the one.
     Here,
     /// The target is to the left.
@@ -97,18 +97,18 @@ pub(super) fn step<const W: usize>(
     at: u8,
     begins: Option<Entry<W>>,
     target: &Target<W>,
-) -> Result<Step<W>> {
+) -> Result<Direction<W>> {
     let Some((low, high)) = fences::of::<W>(page, block, at)? else {
-        return Ok(Step::Astray);
+        return Ok(Direction::Astray);
     };
     if begins.is_some_and(|fence| fence != low) {
-        return Ok(Step::Astray);
+        return Ok(Direction::Astray);
     }
     Ok(match target.seen_from(&low, &high) {
-        Ordering::Less => Step::Left,
-        Ordering::Equal => Step::Here,
+        Ordering::Less => Direction::Left,
+        Ordering::Equal => Direction::Here,
         Ordering::Greater => match page::right(page) {
-            Some(right) => Step::Right(right, high),
+            Some(right) => Direction::Right(right, high),
             None => {
                 return Err(Error::corrupted(
                     block,
@@ -227,12 +227,12 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         loop {
             let page = self.write(block)?;
             match step(&page, block, at, begins, target)? {
-                Step::Here => return Ok(Some(page)),
-                Step::Right(right, fence) if links > 0 => {
+                Direction::Here => return Ok(Some(page)),
+                Direction::Right(right, fence) if links > 0 => {
                     links -= 1;
                     (block, begins) = (right, Some(fence));
                 }
-                Step::Right(..) | Step::Left | Step::Astray => return Ok(None),
+                Direction::Right(..) | Direction::Left | Direction::Astray => return Ok(None),
             }
         }
     }
@@ -250,20 +250,20 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         loop {
             let page = self.read(block)?;
             match step(&page, block, at, begins, target)? {
-                Step::Here if at == level => return Ok(Some(page)),
-                Step::Here => {
+                Direction::Here if at == level => return Ok(Some(page)),
+                Direction::Here => {
                     block = target.child(&Inner::open(&page, block)?)?;
                     at -= 1;
                     begins = None;
                 }
-                Step::Right(right, fence) => {
+                Direction::Right(right, fence) => {
                     if self.root.get() == Some((block, at)) {
                         self.root.set(None);
                     }
                     bump(&self.counts.links, 1);
                     (block, begins) = (right, Some(fence));
                 }
-                Step::Left | Step::Astray => return Ok(None),
+                Direction::Left | Direction::Astray => return Ok(None),
             }
         }
     }
@@ -328,7 +328,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     fn probe(&self, guess: &Guess, target: &Target<W>) -> Result<Option<S::Read>> {
         let block = guess.block();
         let leaf = self.read(block)?;
-        if let Step::Here = step(&leaf, block, 0, None, target)? {
+        if let Direction::Here = step(&leaf, block, 0, None, target)? {
             self.note(guess, &leaf, block, 0)?;
             return Ok(Some(leaf));
         }

@@ -40,7 +40,7 @@ pub use tally::Tally;
 pub use train::{Swept, has_grown};
 pub use unique::{Judge, Verdict};
 pub use vacuum::Vacuumed;
-pub use verify::Report;
+pub use verify::TreeReport;
 
 use crate::error::{Error, Result};
 use crate::inner::Inner;

@@ -18,7 +18,7 @@ const FILTER: usize = 8;
 
 /// A leaf and the fences it had.
 #[derive(Debug, Clone, Copy)]
-struct Found<const W: usize> {
+struct FoundLeaf<const W: usize> {
     /// What the model says for it: the leaf of this ordinal.
     ordinal: u32,
     block: Block,
@@ -35,12 +35,12 @@ pub struct Recent<const W: usize> {
     /// The next leaf to be forgotten when the table is full.
     oldest: Cell<usize>,
     /// By ordinal and low fence; the leaves of one ordinal do not overlap.
-    leaves: [Cell<Found<W>>; ROOM],
+    leaves: [Cell<FoundLeaf<W>>; ROOM],
 }
 
 impl<const W: usize> Default for Recent<W> {
     fn default() -> Self {
-        let none = Found {
+        let none = FoundLeaf {
             ordinal: 0,
             block: 0,
             low: Entry::MIN,
@@ -93,7 +93,7 @@ impl<const W: usize> Recent<W> {
             let leaf = leaf.get();
             (leaf.ordinal, leaf.low) < (ordinal, low)
         });
-        let mut carried = Found {
+        let mut carried = FoundLeaf {
             ordinal,
             block,
             low,
@@ -118,7 +118,7 @@ impl<const W: usize> Recent<W> {
             let leaf = slot.get();
             let overlaps = leaf.ordinal == ordinal && leaf.low < *high && *low < leaf.high;
             if overlaps && leaf.low < *low {
-                slot.set(Found { high: *low, ..leaf });
+                slot.set(FoundLeaf { high: *low, ..leaf });
             } else if overlaps {
                 self.remove(at);
                 continue;
@@ -137,7 +137,7 @@ impl<const W: usize> Recent<W> {
         self.len.set(self.len.get().saturating_sub(1));
     }
 
-    fn leaves(&self) -> &[Cell<Found<W>>] {
+    fn leaves(&self) -> &[Cell<FoundLeaf<W>>] {
         self.leaves.get(..self.len.get()).unwrap_or_default()
     }
 }

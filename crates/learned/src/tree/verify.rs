@@ -16,7 +16,7 @@ use crate::store::Store;
 
 /// What a sound index consists of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct TreeReport {
     /// Leaves.
     pub leaves: u64,
     /// Inner pages.
@@ -58,11 +58,11 @@ pub struct Report {
 impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Checks every page and visits every entry in order. The first violation is the error. The
     /// caller keeps writers out: levels are compared with each other.
-    pub fn verify(&self, visit: &mut dyn FnMut(&Entry<W>)) -> Result<Report> {
+    pub fn verify(&self, visit: &mut dyn FnMut(&Entry<W>)) -> Result<TreeReport> {
         let meta = self.meta()?;
-        let mut report = Report {
+        let mut report = TreeReport {
             height: u32::from(meta.level) + 1,
-            ..Report::default()
+            ..TreeReport::default()
         };
         let mut reached = HashSet::from([META]);
         let mut links = vec![(Entry::MIN, meta.root)];
@@ -82,7 +82,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         level: u8,
         links: &[Item<W>],
         reached: &mut HashSet<Block>,
-        report: &mut Report,
+        report: &mut TreeReport,
         visit: &mut dyn FnMut(&Entry<W>),
     ) -> Result<Vec<Item<W>>> {
         let end = self.store.blocks()?;
@@ -153,7 +153,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         place: &ModelAt,
         leaves: &HashMap<Block, Entry<W>>,
         reached: &mut HashSet<Block>,
-        report: &mut Report,
+        report: &mut TreeReport,
     ) -> Result<()> {
         let Some(blocks) = chain::blocks(self.store, place)? else {
             if place.pages == 0 {
@@ -195,7 +195,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 
     /// Pages that are part of nothing must say so.
-    fn verify_rest(&self, reached: &HashSet<Block>, report: &mut Report) -> Result<()> {
+    fn verify_rest(&self, reached: &HashSet<Block>, report: &mut TreeReport) -> Result<()> {
         for block in (0..self.store.blocks()?).filter(|block| !reached.contains(block)) {
             self.store.interrupt();
             let page = self.store.read(block)?;
@@ -229,7 +229,7 @@ fn verify_inner<const W: usize>(page: &Page, block: Block, found: &mut Vec<Item<
 fn verify_leaf<const W: usize>(
     page: &Page,
     block: Block,
-    report: &mut Report,
+    report: &mut TreeReport,
     visit: &mut dyn FnMut(&Entry<W>),
 ) -> Result<()> {
     let leaf = Leaf::<W>::open(page, block)?;

@@ -1,7 +1,7 @@
 //! Merging ahead, with what happens to the leaf in between.
 
 use super::*;
-use crate::leaf::ahead::SPARE;
+use crate::leaf::edit::ahead::SPARE;
 use crate::page::{self, CHURNED, head, pd};
 use crate::store::{Change, zero_hole};
 use std::collections::BTreeSet;

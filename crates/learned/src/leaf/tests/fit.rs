@@ -155,7 +155,7 @@ fn a_run_takes_what_follows_it_and_fits() {
     assert_eq!(c.runs.len(), before.len());
     for (i, (run, (head, data))) in c.runs.iter().zip(&before).enumerate() {
         let slots = head.slots + if i == 0 { 50 } else { 0 };
-        assert_eq!(run.head, run::Head { slots, ..*head });
+        assert_eq!(run.head, format::run::Head { slots, ..*head });
         let same = head.slots * head.record() / 8;
         assert_eq!(run.data[..same], data[..same]);
     }
@@ -172,7 +172,7 @@ fn a_run_grows_behind_a_tombstone() {
         let (last, slots) = (all[199], c.runs[0].head.slots);
         assert_eq!(slots, 200);
         c.runs[0].dead = vec![0; 25];
-        bits::assign(&mut c.runs[0].dead, 199, true);
+        format::bits::assign(&mut c.runs[0].dead, 199, true);
         c.log = (200..220).map(&mut row).collect();
         c.log.extend(
             (0..50).map(|i| Entry::new([(1 << 50) + i * i * i], heap(i * 999 % 7919, 226))),

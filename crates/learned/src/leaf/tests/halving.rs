@@ -137,7 +137,7 @@ fn runs_that_a_merge_would_touch() {
             let few = rng.below(100);
             let new = all[from..].iter().copied().filter(|_| rng.below(100) < few);
             let new: Vec<_> = new.take(count).collect();
-            let is_touched = |run: &&encode::Packed<1>| {
+            let is_touched = |run: &&format::Packed<1>| {
                 let (first, last) = (run.run().entry(0), run.run().entry(run.head.slots - 1));
                 new.iter().any(|e| first <= *e && *e < last)
             };

@@ -11,6 +11,7 @@ mod sizes;
 mod suspects;
 mod timing;
 
+use super::format::{Layout, UNIT};
 use super::*;
 use crate::key::{Entry, tie_of};
 use crate::page::{Block, Page};
@@ -21,7 +22,7 @@ const BLOCK: Block = 7;
 /// The leaf of ascending entries, freshly encoded; they must fit.
 fn leaf_of<const W: usize>(entries: &[Entry<W>]) -> Contents<W> {
     let mut c = Contents::empty(Entry::MIN, Entry::MAX);
-    c.runs = encode::encode(entries);
+    c.runs = encode::encoder::encode(entries);
     c
 }
 

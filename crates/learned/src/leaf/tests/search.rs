@@ -132,7 +132,7 @@ proptest! {
     fn any_width(width in 0u32..=64, tids in 0u32..=47, n in 2usize..200, seed: u64) {
         let mut rng = Mix(seed);
         let mut all: Vec<Entry<1>> = (0..n)
-            .map(|_| Entry::new([rng.next() & bits::mask(width)], rng.next() & bits::mask(tids)))
+            .map(|_| Entry::new([rng.next() & format::bits::mask(width)], rng.next() & format::bits::mask(tids)))
             .collect();
         all.sort();
         all.dedup();

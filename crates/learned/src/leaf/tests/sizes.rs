@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::key::tie_of;
-use crate::leaf::encode::Encoder;
+use crate::leaf::encode::encoder::Encoder;
 use std::time::Instant;
 
 /// Sessions that insert rows of the same moments at once fill a heap page each: a run begins where one does, not up to a unit before or behind.

@@ -68,9 +68,9 @@ fn timing() {
         });
         assert_eq!(out, all);
         let encode = best(50, all.len(), || {
-            black_box(encode::encode(&all));
+            black_box(encode::encoder::encode(&all));
         });
-        let mut encoder = encode::Encoder::new();
+        let mut encoder = encode::encoder::Encoder::new();
         let partition = best(50, all.len(), || encoder.partition(&all, UNIT));
         let coarse = best(50, all.len(), || {
             black_box(encoder.encode(&all, 128));

@@ -24,7 +24,7 @@ pub(super) fn vacuum(
     mem: &Mem,
     set: &mut Set<WORDS>,
     dead: impl Fn(&Entry<WORDS>) -> bool,
-) -> Report {
+) -> TreeReport {
     let ties: HashSet<u64> = set.iter().filter(|e| dead(e)).map(|e| e.tie).collect();
     set.retain(|entry| !dead(entry));
     let (free, blocks) = (check_free(mem), mem.pages().len() as u64);

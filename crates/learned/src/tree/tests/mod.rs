@@ -15,7 +15,7 @@ mod unique;
 
 use std::collections::BTreeSet;
 
-use super::{Builder, Report, Tree, empty_index};
+use super::{Builder, Tree, TreeReport, empty_index};
 use crate::key::{Entry, tie_of};
 use crate::leaf::Leaf;
 use crate::mem::{Mem, Pages};
@@ -183,7 +183,7 @@ fn tree<'a, const W: usize>(mem: &'a Mem, model: Option<&'a [u8]>) -> Tree<'a, M
 }
 
 /// Verifies the index and that it holds exactly `expected`.
-fn check<const W: usize>(mem: &Mem, expected: &Set<W>) -> Report {
+fn check<const W: usize>(mem: &Mem, expected: &Set<W>) -> TreeReport {
     let mut found = Vec::new();
     let report = tree::<W>(mem, None)
         .verify(&mut |entry| found.push(*entry))

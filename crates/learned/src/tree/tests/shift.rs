@@ -25,7 +25,7 @@ fn shifts(mem: &Mem) -> usize {
 }
 
 /// Removes a part of the entries, chosen at random.
-fn thin(mem: &Mem, set: &mut Set<WORDS>, percent: u64, rng: &mut Rng) -> Report {
+fn thin(mem: &Mem, set: &mut Set<WORDS>, percent: u64, rng: &mut Rng) -> TreeReport {
     // In order, so that a seed gives the same each time.
     let ties: BTreeSet<u64> = set.iter().map(|e| e.tie).collect();
     let chosen: BTreeSet<u64> = ties.into_iter().filter(|_| rng.chance(percent)).collect();

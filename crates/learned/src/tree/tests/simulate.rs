@@ -3,7 +3,7 @@ use crate::Block;
 use crate::tree::How;
 
 /// One run of random work; returns the report at its end and the greatest height on the way.
-fn run<const W: usize>(seed: u64, steps: u64) -> (Report, u32) {
+fn run<const W: usize>(seed: u64, steps: u64) -> (TreeReport, u32) {
     let pattern = pattern_of(seed);
     println!("seed {seed}, {pattern:?}, {W} words");
     let mut rng = Rng::new(seed);

@@ -429,7 +429,7 @@ fn no_room_no_training() {
     assert_eq!(check(&mem, &set).stale_model_pages, 0);
 }
 
-fn check_rows(mem: &Mem, keys: &[u64]) -> Report {
+fn check_rows(mem: &Mem, keys: &[u64]) -> TreeReport {
     check(mem, &(0..).zip(keys).map(|(i, &key)| row(key, i)).collect())
 }
 

@@ -1,0 +1,357 @@
+//! One run: its header, on the page and in memory, and decoding of slots.
+
+use crate::error::{Error, Result};
+use crate::key::Entry;
+use crate::leaf::format::Layout;
+use crate::leaf::format::bits;
+use crate::page::Block;
+
+/// Set in the width byte of a column whose line descends.
+const DESCENDING: u8 = 0x80;
+/// Set in the TID's width byte where offsets count from 0 instead of 1 (no heap has such).
+const FROM_ZERO: u8 = 0x40;
+
+/// How one column of a run is coded: slot `i` with residual `r` has the value
+/// `base + scale * (line(start + i) + r - bias)` in wrapping arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::leaf) struct ColumnCode {
+    /// Value at line index 0 of the run as first encoded.
+    pub base: u64,
+    /// Greatest common divisor of the values' differences; at least 1.
+    pub scale: u64,
+    /// Slope: `line(j) = multiplier * j >> shift`, rounded down. Below 2^32, or above -2^32.
+    pub multiplier: i64,
+    /// -63 to 63; below 0 shifts to the left.
+    pub shift: i8,
+    /// Bits of a residual, 0 to 64.
+    pub width: u32,
+    /// What makes residuals non-negative: `mantissa << exponent`.
+    pub bias: (u8, u8),
+    /// `mask(width)`.
+    pub mask: u64,
+    /// `base - scale * bias`.
+    origin: u64,
+    right: u32,
+    left: u32,
+}
+
+impl ColumnCode {
+    #[inline(always)]
+    pub(in crate::leaf) fn new(
+        base: u64,
+        scale: u64,
+        multiplier: i64,
+        shift: i8,
+        width: u32,
+        bias: (u8, u8),
+    ) -> Self {
+        Self {
+            base,
+            scale,
+            multiplier,
+            shift,
+            width,
+            bias,
+            mask: bits::mask(width),
+            origin: base.wrapping_sub(scale.wrapping_mul(unpack_bias(bias))),
+            right: u32::from(shift.max(0) as u8) & 63,
+            left: u32::from(shift.min(0).unsigned_abs()) & 63,
+        }
+    }
+
+    /// A column that is `base` everywhere.
+    pub(in crate::leaf) fn constant(base: u64) -> Self {
+        Self::new(base, 1, 0, 0, 0, (0, 0))
+    }
+
+    #[inline(always)]
+    pub(in crate::leaf) fn is_constant(&self) -> bool {
+        self.width == 0 && self.multiplier == 0
+    }
+
+    /// Whether the value grows by exactly 1 from slot to slot.
+    #[inline(always)]
+    pub(in crate::leaf) fn is_count(&self) -> bool {
+        self.width == 0
+            && self.scale == 1
+            && self.left == 0
+            && self.multiplier == 1i64 << self.right
+    }
+
+    /// The value where `multiplier * index` is `line` and the residual is `r`.
+    #[inline(always)]
+    pub(in crate::leaf) fn on_line(&self, line: i64, r: u64) -> u64 {
+        let line = ((line >> self.right) << self.left) as u64;
+        self.origin
+            .wrapping_add(self.scale.wrapping_mul(line.wrapping_add(r)))
+    }
+
+    /// The line at index `j`.
+    #[inline(always)]
+    pub(in crate::leaf) fn line(&self, j: usize) -> u64 {
+        ((self.multiplier.wrapping_mul(j as i64) >> self.right) << self.left) as u64
+    }
+
+    /// The value at line index `j` with residual `r`.
+    #[inline(always)]
+    pub(in crate::leaf) fn value(&self, j: usize, r: u64) -> u64 {
+        self.on_line(self.multiplier.wrapping_mul(j as i64), r)
+    }
+
+    /// The residual that gives `value` at line index `j`; None where there is none.
+    pub(in crate::leaf) fn residual(&self, j: usize, value: u64) -> Option<u64> {
+        let q = if value >= self.base {
+            (value - self.base).checked_div(self.scale)?
+        } else {
+            (self.base - value).checked_div(self.scale)?.wrapping_neg()
+        };
+        let r = q
+            .wrapping_add(unpack_bias(self.bias))
+            .wrapping_sub(self.line(j));
+        (r <= self.mask && self.value(j, r) == value).then_some(r)
+    }
+
+    /// How far above `max`, the highest distance from the line, residuals could go without another bit.
+    pub(in crate::leaf) fn room_above(&self, max: u64) -> u64 {
+        self.mask
+            .saturating_sub(max.saturating_add(unpack_bias(self.bias)))
+    }
+
+    /// Slots per unit of value and the slot (as a fraction, before clamping) of value `x` on the
+    /// middle of the band that the residuals fill.
+    #[inline(always)]
+    pub(in crate::leaf) fn guess(&self, x: u64, start: usize) -> (f64, f64) {
+        if self.multiplier == 0 || x < self.base {
+            return (0.0, 0.0);
+        }
+        let step = self.scale as f64 * self.multiplier as f64 * power(-i32::from(self.shift));
+        let inverse = 1.0 / step;
+        let off = unpack_bias(self.bias) as f64 - self.mask as f64 * 0.5;
+        let at = ((x - self.base) as f64 + off * self.scale as f64) * inverse - start as f64;
+        (inverse, at)
+    }
+}
+
+/// 2 to the power of `e`, -1022 to 1023.
+#[inline(always)]
+fn power(e: i32) -> f64 {
+    f64::from_bits(((1023 + e) as u64) << 52)
+}
+
+#[inline(always)]
+pub(in crate::leaf) fn unpack_bias((mantissa, exponent): (u8, u8)) -> u64 {
+    u64::from(mantissa) << (exponent & 63)
+}
+
+/// What the header says of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::leaf) struct Head<const W: usize> {
+    /// Number of slots, at least 1.
+    pub slots: usize,
+    /// Line index of slot 0.
+    pub start: usize,
+    /// The ties' bits 48 to 63, in place.
+    pub high: u64,
+    /// The key's words.
+    pub words: [ColumnCode; W],
+    /// The TID as ordinal `block * per_block + offset - first`.
+    pub tid: ColumnCode,
+    /// The offsets' bound D, 1 to 65536.
+    pub per_block: u64,
+    /// The lowest offset number: 1, or 0 where that occurs.
+    pub first: u64,
+}
+
+impl<const W: usize> Head<W> {
+    /// Bits of a record.
+    #[inline(always)]
+    pub(in crate::leaf) fn record(&self) -> usize {
+        self.words.iter().map(|w| w.width as usize).sum::<usize>() + self.tid.width as usize
+    }
+
+    /// Bytes of the run's data.
+    #[inline(always)]
+    pub(in crate::leaf) fn bytes(&self) -> usize {
+        (self.slots * self.record()).div_ceil(8)
+    }
+
+    /// Reads the header at `at`; also gives the offset of the data.
+    #[inline(always)]
+    pub(in crate::leaf) fn read(page: &[u8], at: usize, block: Block) -> Result<(Self, usize)> {
+        let b = page.get(at..at + Layout::<W>::RUN).unwrap_or_default();
+        let mut words = [ColumnCode::constant(0); W];
+        let mut widest = 0;
+        for (i, word) in words.iter_mut().enumerate() {
+            let at = 8 + 24 * i;
+            let base = bits::load(b, at);
+            let scale = bits::load(b, at + 8);
+            *word = read_line(bits::load(b, at + 16), base, scale, 0x7F);
+            widest = word.width.max(widest);
+        }
+        let counts = bits::load(b, 0);
+        let at = 8 + 24 * W;
+        let tid = bits::load(b, at);
+        let line = bits::load(b, at + 8);
+        let per_block = (tid >> 48) + 1;
+        let first = u64::from(line >> 40 & u64::from(FROM_ZERO) == 0);
+        let base = (tid & 0xFFFF_FFFF)
+            .wrapping_mul(per_block)
+            .wrapping_add(tid >> 32 & 0xFFFF)
+            .wrapping_sub(first);
+        let head = Self {
+            slots: (counts & 0xFFFF) as usize,
+            start: (counts >> 32 & 0xFFFF) as usize,
+            high: counts & 0xFFFF << 48,
+            words,
+            tid: read_line(line, base, 1, 0x3F),
+            per_block,
+            first,
+        };
+        if widest > 64 || head.slots == 0 {
+            return Err(Error::corrupted(block, "impossible run header"));
+        }
+        Ok((head, (counts >> 16 & 0xFFFF) as usize))
+    }
+
+    /// Appends the header to `out`.
+    pub(in crate::leaf) fn write(&self, data: usize, out: &mut Vec<u8>) {
+        let counts =
+            self.slots as u64 | (data as u64) << 16 | (self.start as u64) << 32 | self.high;
+        out.extend_from_slice(&counts.to_le_bytes());
+        for w in &self.words {
+            out.extend_from_slice(&w.base.to_le_bytes());
+            out.extend_from_slice(&w.scale.to_le_bytes());
+            write_line(w, 0, out);
+        }
+        let ordinal = self.tid.base.wrapping_add(self.first);
+        // base = block * per_block + offset - first, with offset - first < per_block.
+        let block = self.tid.base / self.per_block;
+        let offset = ordinal.wrapping_sub(block * self.per_block) & 0xFFFF;
+        let tid = block & 0xFFFF_FFFF | offset << 32 | (self.per_block - 1) << 48;
+        out.extend_from_slice(&tid.to_le_bytes());
+        let flag = if self.first == 0 { FROM_ZERO } else { 0 };
+        write_line(&self.tid, flag, out);
+    }
+
+    /// The ordinal of a tie whose offset is within `first .. first + per_block`.
+    #[inline(always)]
+    pub(in crate::leaf) fn ordinal(&self, tie: u64) -> u64 {
+        (tie >> 16 & 0xFFFF_FFFF) * self.per_block + (tie & 0xFFFF).wrapping_sub(self.first)
+    }
+
+    /// The residuals of `e`, words and TID, as the entry of `slot`; None where the run cannot have it there.
+    #[inline]
+    pub(in crate::leaf) fn residuals(&self, slot: usize, e: &Entry<W>) -> Option<([u64; W], u64)> {
+        let j = self.start + slot;
+        if !self.holds(e.tie) || j >= usize::from(u16::MAX) {
+            return None;
+        }
+        let mut residuals = [0; W];
+        for ((r, c), &word) in residuals.iter_mut().zip(&self.words).zip(&e.key) {
+            *r = c.residual(j, word)?;
+        }
+        Some((residuals, self.tid.residual(j, self.ordinal(e.tie))?))
+    }
+
+    /// Whether the TID of `tie` has an ordinal in this run.
+    pub(in crate::leaf) fn holds(&self, tie: u64) -> bool {
+        let offset = tie & 0xFFFF;
+        tie & 0xFFFF << 48 == self.high
+            && offset >= self.first
+            && offset - self.first < self.per_block
+    }
+}
+
+/// Multiplier, shift, width and bias, packed as on the page.
+#[inline(always)]
+fn read_line(line: u64, base: u64, scale: u64, width: u8) -> ColumnCode {
+    let flags = (line >> 40) as u8;
+    let slope = (line & 0xFFFF_FFFF) as i64;
+    ColumnCode::new(
+        base,
+        scale,
+        if flags & DESCENDING == 0 {
+            slope
+        } else {
+            -slope
+        },
+        (line >> 32) as i8,
+        u32::from(flags & width),
+        ((line >> 48) as u8, (line >> 56) as u8),
+    )
+}
+
+fn write_line(c: &ColumnCode, flags: u8, out: &mut Vec<u8>) {
+    let descending = if c.multiplier < 0 { DESCENDING } else { 0 };
+    out.extend_from_slice(&(c.multiplier.unsigned_abs() as u32).to_le_bytes());
+    out.extend_from_slice(&[
+        c.shift as u8,
+        c.width as u8 | descending | flags,
+        c.bias.0,
+        c.bias.1,
+    ]);
+}
+
+/// A run that can be read: header and data. `data` may go on beyond the run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::leaf) struct Run<'a, const W: usize> {
+    pub head: Head<W>,
+    pub data: &'a [u8],
+    /// Bits of a record.
+    pub record: usize,
+}
+
+impl<'a, const W: usize> Run<'a, W> {
+    #[inline(always)]
+    pub(in crate::leaf) fn new(head: Head<W>, data: &'a [u8]) -> Self {
+        Self {
+            head,
+            data,
+            record: head.record(),
+        }
+    }
+
+    /// The value of key word `word` in `slot`.
+    #[inline(always)]
+    pub(in crate::leaf) fn word(&self, word: usize, slot: usize) -> u64 {
+        let mut bit = slot * self.record;
+        for (i, c) in self.head.words.iter().enumerate() {
+            if i == word {
+                let r = bits::read(self.data, bit, c.width, c.mask);
+                return c.value(self.head.start + slot, r);
+            }
+            bit += c.width as usize;
+        }
+        0
+    }
+
+    /// The TID ordinal in `slot`.
+    #[inline(always)]
+    pub(in crate::leaf) fn ordinal(&self, slot: usize) -> u64 {
+        let c = &self.head.tid;
+        let bit = (slot + 1) * self.record - c.width as usize;
+        c.value(
+            self.head.start + slot,
+            bits::read(self.data, bit, c.width, c.mask),
+        )
+    }
+
+    /// The entry in `slot`.
+    #[inline(always)]
+    pub(in crate::leaf) fn entry(&self, slot: usize) -> Entry<W> {
+        let mut key = [0; W];
+        for (i, word) in key.iter_mut().enumerate() {
+            *word = self.word(i, slot);
+        }
+        Entry::new(key, self.tie(slot))
+    }
+
+    /// The tie in `slot`, by a division.
+    #[inline(always)]
+    pub(in crate::leaf) fn tie(&self, slot: usize) -> u64 {
+        let ordinal = self.ordinal(slot);
+        let block = ordinal / self.head.per_block;
+        let offset = ordinal - block * self.head.per_block + self.head.first;
+        self.head.high | (block & 0xFFFF_FFFF) << 16 | offset & 0xFFFF
+    }
+}

@@ -1,0 +1,12 @@
+//! The SQL of the operator classes.
+
+pgrx::extension_sql_file!(
+    "../../sql/opclasses.sql",
+    name = "operator_classes",
+    requires = [handler::learned_handler]
+);
+
+/// Strategies `<`, `<=`, `=`, `>=`, `>`, numbered as in nbtree.
+pub const STRATEGIES: u16 = 5;
+/// Support functions: 1 compares.
+pub const SUPPORTS: u16 = 1;

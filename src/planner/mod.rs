@@ -1,0 +1,3 @@
+//! What the planner is told.
+
+pub mod cost;
