@@ -45,7 +45,8 @@ CALL compare('sensors: 200,000 lookups, with rows', 'sensors', :pairs, 'Index Sc
 CALL compare('sensors: 100 newest before 2,000 moments', 'sensors', :pairs, 'Index Only Scan', $$
     SELECT count(*) || ' ' || sum(extract(epoch FROM ts)) FROM (SELECT x FROM moments LIMIT 2000) p,
         LATERAL (SELECT ts FROM sensors WHERE ts <= x ORDER BY ts DESC LIMIT 100) q $$);
-CALL compare('sensors: a range of half the rows, count', 'sensors', :pairs, 'Index Only Scan', :'half');
+CALL compare('sensors: a range of half the rows, count', 'sensors', :pairs, 'Index Only Scan',
+    :'half');
 CALL compare('sensors: a range of a tenth, with rows', 'sensors', :pairs, 'Index Scan', :'tenth');
 CALL compare('sensors: the newest row', 'sensors', :pairs, 'Index Scan', $$
     SELECT device || ' ' || ts || ' ' || value FROM sensors ORDER BY ts DESC LIMIT 1 $$);

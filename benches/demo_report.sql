@@ -6,7 +6,8 @@ SELECT nr, split_part(work, ': ', 1) AS part, split_part(work, ': ', 2) AS name,
        rpad(repeat('#', least(20, greatest(1, round(20 * learned / btree)::int))), 20, '.') ||
            CASE WHEN learned / btree > 1.025 THEN '+' ELSE ' ' END AS bar
 FROM (SELECT work, unit, min(nr) AS nr,
-             percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FILTER (WHERE am = 'btree') AS btree,
+             percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FILTER (WHERE am = 'btree')
+                 AS btree,
              percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FILTER (WHERE am = 'learned')
                  AS learned
       FROM figures GROUP BY work, unit) medians;
@@ -16,7 +17,8 @@ FROM (SELECT work, unit, min(nr) AS nr,
 CREATE TEMP VIEW judged AS
 SELECT *, CASE WHEN ratio BETWEEN 0.9 AND 1.1 THEN 0 ELSE sign(ratio - 1) END AS better FROM shown;
 
-SELECT format('%-41s %9s %9s  %-21s  %s', '', 'btree', 'learned', 'learned, btree is 20', 'learned is');
+SELECT format('%-41s %9s %9s  %-21s  %s', '', 'btree', 'learned', 'learned, btree is 20',
+    'learned is');
 SELECT line FROM (
     SELECT min(nr) AS nr, 0 AS lower, E'\n' || CASE part
         WHEN 'flights' THEN '3,000,000 real flights, index on the time of departure'

@@ -12,7 +12,8 @@ progress() { sed -uE 's/^(psql:[^ ]* )?NOTICE: +/         /'; }
 # How large the tables are, every 5 seconds until this is killed.
 watch_load() {
     while sleep 5; do
-        sql -c "SELECT '         ' || string_agg(relname || ' ' || pg_size_pretty(pg_table_size(oid)),
+        sql -c "SELECT '         ' || string_agg(relname || ' ' ||
+            pg_size_pretty(pg_table_size(oid)),
             ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('flights', 'sensors')"
     done
 }
@@ -39,7 +40,8 @@ flights=$!
 sql -c 'CREATE TABLE sensors (device int4, ts timestamptz, value float8)' \
     -c "INSERT INTO sensors
         SELECT i % 500,
-            timestamptz '2024-01-01 00:00+00' + (i * 2000 + hash(i, 1500)) * interval '1 microsecond',
+            timestamptz '2024-01-01 00:00+00' + (i * 2000 + hash(i,
+            1500)) * interval '1 microsecond',
             20 + hash(i + 1, 1000) / 100.0
         FROM generate_series(1, $ROWS::int8) i" &
 sensors=$!
@@ -59,11 +61,13 @@ for index in 'flights departure' 'sensors ts'; do
         -c "INSERT INTO figures (work, am, value, unit)
             SELECT '$t: size of the index', am, pg_relation_size('${t}_' || am), 'bytes'
             FROM unnest('{btree,learned}'::text[]) am" \
-        -c "CALL compare_build('$t: CREATE INDEX', 1, '$AM', '$t USING %s ($column)')" 2>&1 | progress
+        -c "CALL compare_build('$t: CREATE INDEX', 1, '$AM', '$t USING %s ($column)')" 2>&1 |
+        progress
 done
 say 'VACUUM ANALYZE, and omendb_check of both learned indexes'
 sql -c 'VACUUM ANALYZE flights, sensors' \
-    -c "SELECT omendb_check('flights_learned', true), omendb_check('sensors_learned', true)" >/dev/null
+    -c "SELECT omendb_check('flights_learned', true), omendb_check('sensors_learned', true)" \
+    >/dev/null
 
 say "queries, each $PAIRS times by either index"
 sql -v pairs="$PAIRS" < "$ROOT/benches/demo.sql" 2>&1 | progress

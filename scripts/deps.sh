@@ -75,7 +75,8 @@ if ! have_server || ! have_headers; then
     fi
     apt_update
     if [ -z "${PGVER:-}" ] && [ -n "$PG_CONFIG" ]; then PGVER=$(pg_major); fi
-    PGVER=${PGVER:-$(apt-cache depends postgresql | sed -nE 's/.*Depends: postgresql-([0-9]+)$/\1/p')}
+    PGVER=${PGVER:-$(apt-cache depends postgresql |
+        sed -nE 's/.*Depends: postgresql-([0-9]+)$/\1/p')}
     packages+=("postgresql-$PGVER" "postgresql-server-dev-$PGVER")
 fi
 if ! find_rust && ! have rustup && ! have curl; then packages+=(curl ca-certificates); fi

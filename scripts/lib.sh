@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by all scripts: where things are, and how to talk to the private servers.
-#   PG_CONFIG     which PostgreSQL (default: PGVER's under /usr/lib/postgresql, else the one in PATH)
+#   PG_CONFIG     which PostgreSQL (default: PGVER's package, else the pg_config in PATH)
 #   OMENDB_WORK   directory for servers, logs, results (default /var/tmp/omendb-USER)
 #   SETTINGS      more settings for all servers, e.g. "debug_discard_caches=1"
 #   AM            access method under test: learned (default), or btree, which needs no extension
@@ -35,7 +35,11 @@ pg_major() { "$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'; }
 
 # Servers do not run as root; then they run as user postgres.
 as_server_user() {
-    if [ "$(id -u)" = 0 ]; then (cd "$WORK" && runuser -u postgres -- "$@"); else (cd "$WORK" && "$@"); fi
+    if [ "$(id -u)" = 0 ]; then
+        (cd "$WORK" && runuser -u postgres -- "$@")
+    else
+        (cd "$WORK" && "$@")
+    fi
 }
 
 # A directory below WORK that belongs to the servers' user.

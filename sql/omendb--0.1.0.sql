@@ -83,7 +83,8 @@ COMMENT ON FUNCTION omendb_retrain(regclass) IS
 --   2 (sortsupport), 6 (skip support): sorts and merge joins use the family that
 --     get_ordering_op_properties finds first, and the list is ordered by the families' OIDs, so
 --     the built-in ones come before ours; without support function 2 callers use function 1;
---   3 (in_range): looked up by the parser in the family of the ORDER BY operator, found the same way;
+--   3 (in_range): looked up by the parser in the family of the ORDER BY operator, which is found
+--     the same way;
 --   4 (equalimage): asked of nbtree indexes (deduplication) and of the type's default btree class.
 
 CREATE OPERATOR FAMILY integer_ops USING learned;
@@ -164,21 +165,25 @@ CREATE OPERATOR CLASS date_ops DEFAULT FOR TYPE date USING learned FAMILY dateti
     OPERATOR 5 pg_catalog.> (date, date),
     FUNCTION 1 (date, date) pg_catalog.date_cmp(date, date);
 
-CREATE OPERATOR CLASS timestamp_ops DEFAULT FOR TYPE timestamp without time zone USING learned FAMILY datetime_ops AS
+CREATE OPERATOR CLASS timestamp_ops DEFAULT FOR TYPE timestamp without time zone
+    USING learned FAMILY datetime_ops AS
     OPERATOR 1 pg_catalog.< (timestamp without time zone, timestamp without time zone),
     OPERATOR 2 pg_catalog.<= (timestamp without time zone, timestamp without time zone),
     OPERATOR 3 pg_catalog.= (timestamp without time zone, timestamp without time zone),
     OPERATOR 4 pg_catalog.>= (timestamp without time zone, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (timestamp without time zone, timestamp without time zone),
-    FUNCTION 1 (timestamp without time zone, timestamp without time zone) pg_catalog.timestamp_cmp(timestamp without time zone, timestamp without time zone);
+    FUNCTION 1 (timestamp without time zone, timestamp without time zone)
+        pg_catalog.timestamp_cmp(timestamp without time zone, timestamp without time zone);
 
-CREATE OPERATOR CLASS timestamptz_ops DEFAULT FOR TYPE timestamp with time zone USING learned FAMILY datetime_ops AS
+CREATE OPERATOR CLASS timestamptz_ops DEFAULT FOR TYPE timestamp with time zone
+    USING learned FAMILY datetime_ops AS
     OPERATOR 1 pg_catalog.< (timestamp with time zone, timestamp with time zone),
     OPERATOR 2 pg_catalog.<= (timestamp with time zone, timestamp with time zone),
     OPERATOR 3 pg_catalog.= (timestamp with time zone, timestamp with time zone),
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp with time zone),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp with time zone),
-    FUNCTION 1 (timestamp with time zone, timestamp with time zone) pg_catalog.timestamptz_cmp(timestamp with time zone, timestamp with time zone);
+    FUNCTION 1 (timestamp with time zone, timestamp with time zone)
+        pg_catalog.timestamptz_cmp(timestamp with time zone, timestamp with time zone);
 
 ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 1 pg_catalog.< (date, timestamp without time zone),
@@ -186,13 +191,15 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 3 pg_catalog.= (date, timestamp without time zone),
     OPERATOR 4 pg_catalog.>= (date, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (date, timestamp without time zone),
-    FUNCTION 1 (date, timestamp without time zone) pg_catalog.date_cmp_timestamp(date, timestamp without time zone),
+    FUNCTION 1 (date, timestamp without time zone)
+        pg_catalog.date_cmp_timestamp(date, timestamp without time zone),
     OPERATOR 1 pg_catalog.< (date, timestamp with time zone),
     OPERATOR 2 pg_catalog.<= (date, timestamp with time zone),
     OPERATOR 3 pg_catalog.= (date, timestamp with time zone),
     OPERATOR 4 pg_catalog.>= (date, timestamp with time zone),
     OPERATOR 5 pg_catalog.> (date, timestamp with time zone),
-    FUNCTION 1 (date, timestamp with time zone) pg_catalog.date_cmp_timestamptz(date, timestamp with time zone);
+    FUNCTION 1 (date, timestamp with time zone)
+        pg_catalog.date_cmp_timestamptz(date, timestamp with time zone);
 
 ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 1 pg_catalog.< (timestamp without time zone, date),
@@ -200,13 +207,15 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 3 pg_catalog.= (timestamp without time zone, date),
     OPERATOR 4 pg_catalog.>= (timestamp without time zone, date),
     OPERATOR 5 pg_catalog.> (timestamp without time zone, date),
-    FUNCTION 1 (timestamp without time zone, date) pg_catalog.timestamp_cmp_date(timestamp without time zone, date),
+    FUNCTION 1 (timestamp without time zone, date)
+        pg_catalog.timestamp_cmp_date(timestamp without time zone, date),
     OPERATOR 1 pg_catalog.< (timestamp without time zone, timestamp with time zone),
     OPERATOR 2 pg_catalog.<= (timestamp without time zone, timestamp with time zone),
     OPERATOR 3 pg_catalog.= (timestamp without time zone, timestamp with time zone),
     OPERATOR 4 pg_catalog.>= (timestamp without time zone, timestamp with time zone),
     OPERATOR 5 pg_catalog.> (timestamp without time zone, timestamp with time zone),
-    FUNCTION 1 (timestamp without time zone, timestamp with time zone) pg_catalog.timestamp_cmp_timestamptz(timestamp without time zone, timestamp with time zone);
+    FUNCTION 1 (timestamp without time zone, timestamp with time zone)
+        pg_catalog.timestamp_cmp_timestamptz(timestamp without time zone, timestamp with time zone);
 
 ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 1 pg_catalog.< (timestamp with time zone, date),
@@ -214,13 +223,15 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 3 pg_catalog.= (timestamp with time zone, date),
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, date),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, date),
-    FUNCTION 1 (timestamp with time zone, date) pg_catalog.timestamptz_cmp_date(timestamp with time zone, date),
+    FUNCTION 1 (timestamp with time zone, date)
+        pg_catalog.timestamptz_cmp_date(timestamp with time zone, date),
     OPERATOR 1 pg_catalog.< (timestamp with time zone, timestamp without time zone),
     OPERATOR 2 pg_catalog.<= (timestamp with time zone, timestamp without time zone),
     OPERATOR 3 pg_catalog.= (timestamp with time zone, timestamp without time zone),
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp without time zone),
-    FUNCTION 1 (timestamp with time zone, timestamp without time zone) pg_catalog.timestamptz_cmp_timestamp(timestamp with time zone, timestamp without time zone);
+    FUNCTION 1 (timestamp with time zone, timestamp without time zone)
+        pg_catalog.timestamptz_cmp_timestamp(timestamp with time zone, timestamp without time zone);
 
 CREATE OPERATOR FAMILY bool_ops USING learned;
 
@@ -250,7 +261,8 @@ CREATE OPERATOR CLASS float8_ops DEFAULT FOR TYPE double precision USING learned
     OPERATOR 3 pg_catalog.= (double precision, double precision),
     OPERATOR 4 pg_catalog.>= (double precision, double precision),
     OPERATOR 5 pg_catalog.> (double precision, double precision),
-    FUNCTION 1 (double precision, double precision) pg_catalog.btfloat8cmp(double precision, double precision);
+    FUNCTION 1 (double precision, double precision)
+        pg_catalog.btfloat8cmp(double precision, double precision);
 
 CREATE OPERATOR CLASS float4_ops DEFAULT FOR TYPE real USING learned FAMILY float_ops AS
     OPERATOR 1 pg_catalog.< (real, real),
@@ -328,13 +340,15 @@ CREATE OPERATOR CLASS pg_lsn_ops DEFAULT FOR TYPE pg_lsn USING learned FAMILY pg
 
 CREATE OPERATOR FAMILY time_ops USING learned;
 
-CREATE OPERATOR CLASS time_ops DEFAULT FOR TYPE time without time zone USING learned FAMILY time_ops AS
+CREATE OPERATOR CLASS time_ops DEFAULT FOR TYPE time without time zone
+    USING learned FAMILY time_ops AS
     OPERATOR 1 pg_catalog.< (time without time zone, time without time zone),
     OPERATOR 2 pg_catalog.<= (time without time zone, time without time zone),
     OPERATOR 3 pg_catalog.= (time without time zone, time without time zone),
     OPERATOR 4 pg_catalog.>= (time without time zone, time without time zone),
     OPERATOR 5 pg_catalog.> (time without time zone, time without time zone),
-    FUNCTION 1 (time without time zone, time without time zone) pg_catalog.time_cmp(time without time zone, time without time zone);
+    FUNCTION 1 (time without time zone, time without time zone)
+        pg_catalog.time_cmp(time without time zone, time without time zone);
 
 CREATE OPERATOR FAMILY xid8_ops USING learned;
 

@@ -118,24 +118,31 @@ wait_for() { # QUERY RESULT
     die "not so: $1 = $2"
 }
 make_table() {
-    sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS r' -c 'CREATE TABLE r (k int8, v int4)' -c "CREATE INDEX r_k ON r USING $AM (k)" \
+    sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS r' \
+        -c 'CREATE TABLE r (k int8, v int4)' -c "CREATE INDEX r_k ON r USING $AM (k)" \
         -c "INSERT INTO r SELECT hashint8extended(i, 0), 0 FROM generate_series(1, 3000) i"
     sql <<< "$1"
 }
-# Stops a new session at step $1 in statement $2; its pid in $stopped, the one that holds it up is $holder.
+# Stops a new session at step $1 in statement $2; its pid in $stopped, the one that holds it up is
+# $holder.
 stop_at() {
     sql -c 'SELECT pg_advisory_lock(0)' -c "SELECT 'held', pg_sleep(3600)" >/dev/null 2>&1 &
     wait_for "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND granted" 1
     sql -c "SET omendb.stop = '$1'" -c "$2" > "$WORK/races/stopped.log" 2>&1 &
-    wait_for "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND NOT granted" 1
-    stopped=$(sql -c "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND NOT granted")
-    holder=$(sql -c "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND granted")
+    wait_for "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0
+        AND NOT granted" 1
+    stopped=$(sql -c "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 0
+        AND NOT granted")
+    holder=$(sql -c "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 0
+        AND granted")
     # Writes out what the session has logged so far.
     sql -c 'CREATE TABLE flush ()' -c 'DROP TABLE flush'
 }
 check() {
-    sql -c "SELECT omendb_check('r_k', true)" -c "SELECT same('SELECT k, v FROM r WHERE k > -5000000000000000000', '{index,bitmap}')" \
-        -c "SELECT same('SELECT k FROM r ORDER BY k', '{index,indexonly}')" -c "SELECT same('SELECT k FROM r ORDER BY k DESC', '{index,indexonly}')" >/dev/null
+    sql -c "SELECT omendb_check('r_k', true)" \
+        -c "SELECT same('SELECT k, v FROM r WHERE k > -5000000000000000000', '{index,bitmap}')" \
+        -c "SELECT same('SELECT k FROM r ORDER BY k', '{index,indexonly}')" \
+        -c "SELECT same('SELECT k FROM r ORDER BY k DESC', '{index,indexonly}')" >/dev/null
 }
 check_and_go_on() {
     check
@@ -165,7 +172,8 @@ for step in "${steps[@]}"; do
         make_table "$(setup_of "$step")"
         stop_at "$step" "$(statement_of "$step")"
         if [ $how = cancel ]; then
-            sql -c "SELECT pg_cancel_backend($stopped)" -c "SELECT pg_sleep(0.1)" -c "SELECT pg_terminate_backend($holder)" >/dev/null
+            sql -c "SELECT pg_cancel_backend($stopped)" -c "SELECT pg_sleep(0.1)" \
+                -c "SELECT pg_terminate_backend($holder)" >/dev/null
             wait
             grep -q 'canceling statement' "$WORK/races/stopped.log" || die "$step: not cancelled"
         else
@@ -185,5 +193,6 @@ start_script vacuum vacuum 1 "$SECONDS_EACH"
 start_script read read 1 "$SECONDS_EACH"
 wait_loads
 check_load
-! grep -E 'PANIC|TRAP|signal (4|6|7|8|11)' "$log" || die "the server's log has a PANIC or a dead backend"
+! grep -E 'PANIC|TRAP|signal (4|6|7|8|11)' "$log" ||
+    die "the server's log has a PANIC or a dead backend"
 rm -rf "$installation"

@@ -4,7 +4,8 @@
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$ROOT/omendb.control")
-[ "$version" = "$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")" ] ||
+[ "$version" = "$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' \
+    "$ROOT/Cargo.toml")" ] ||
     die "omendb.control and Cargo.toml have different versions"
 script=$ROOT/sql/omendb--$version.sql
 [ -f "$script" ] || die "$script is not there"
@@ -14,7 +15,8 @@ named=$(sed -nE "s/.*AS 'MODULE_PATHNAME', '([a-z0-9_]+)'.*/\1/p" "$script" | so
 exported=$(nm -D --defined-only "$library" | sed -n 's/.* T //p' | sort)
 finfo=$(sed -n 's/^pg_finfo_//p' <<< "$exported")
 # Whatever sed makes of the SQL, it has to find all functions.
-[ "$(wc -l <<< "$named")" = "$(grep -c 'LANGUAGE c' "$script")" ] || die "not all of $script is read"
+[ "$(wc -l <<< "$named")" = "$(grep -c 'LANGUAGE c' "$script")" ] ||
+    die "not all of $script is read"
 if ! diff -u --label "named in $(basename "$script")" --label 'pg_finfo_ in the library' \
     <(echo "$named") <(echo "$finfo"); then
     die "SQL and library have different functions"
