@@ -21,10 +21,10 @@ sql -c "CREATE TABLE seq (k int8, v int4)" \
 sql -c "CREATE TABLE rnd (k int8, v int4)" \
     -c "INSERT INTO rnd SELECT hash(i, 999999999989), i FROM generate_series(1, $ROWS::int8) i" &
 wait
-sql -c "CREATE UNLOGGED TABLE probe AS SELECT i * 1000 + hash(i, 1000) AS seq, hash(i, 999999999989)
-    AS rnd
-            FROM (SELECT 1 + hash(j, 1000000007) % $ROWS AS i
-            FROM generate_series(1, $PROBES::int8) j) x"
+sql -c "CREATE UNLOGGED TABLE probe AS
+    SELECT i * 1000 + hash(i, 1000) AS seq, hash(i, 999999999989) AS rnd
+    FROM (SELECT 1 + hash(j, 1000000007) % $ROWS AS i
+          FROM generate_series(1, $PROBES::int8) j) x"
 for t in seq rnd; do
     say "indexes on $t"
     sql -c "SET maintenance_work_mem = '1GB'" -c "CREATE INDEX ${t}_btree ON $t USING btree (k)" \

@@ -20,11 +20,11 @@ machine() {
     cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
     memory=$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
     commit=$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)
-    [ "$AM" = learned ] || trial="TRIAL: '$AM' stands for learned"
+    [ "$AM" = learned ] || trial=" TRIAL: '$AM' stands for learned."
     printf '%s\n' "${cpu:-unknown CPU}, $(nproc) cores, $memory MB of memory." \
         "PostgreSQL $(sql -c 'SHOW server_version'), omendb $commit." \
         "shared_buffers $(sql -c 'SHOW shared_buffers'), fsync off, no checkpoints." \
-        "Medians of $PAIRS pairs. $trial"
+        "Medians of $PAIRS pairs.$trial"
 }
 
 # The report as a table in Markdown.

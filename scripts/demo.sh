@@ -9,12 +9,13 @@ ROWS=${ROWS:-10000000}
 
 # What the server says on the way, without psql's prefix.
 progress() { sed -uE 's/^(psql:[^ ]* )?NOTICE: +/         /'; }
-# How large the tables are, every 5 seconds until this is killed.
+# How much is loaded, every 5 seconds until this is killed.
 watch_load() {
     while sleep 5; do
-        sql -c "SELECT '         ' || string_agg(relname || ' ' ||
-            pg_size_pretty(pg_table_size(oid)),
-            ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('flights', 'sensors')"
+        sql -c "SELECT format('         flights %s, readings %s',
+                pg_size_pretty(sum(pg_table_size(oid)) FILTER (WHERE relname <> 'sensors')),
+                pg_size_pretty(sum(pg_table_size(oid)) FILTER (WHERE relname = 'sensors')))
+            FROM pg_class WHERE relname IN ('raw', 'flights', 'sensors')"
     done
 }
 
@@ -40,8 +41,8 @@ flights=$!
 sql -c 'CREATE TABLE sensors (device int4, ts timestamptz, value float8)' \
     -c "INSERT INTO sensors
         SELECT i % 500,
-            timestamptz '2024-01-01 00:00+00' + (i * 2000 + hash(i,
-            1500)) * interval '1 microsecond',
+            timestamptz '2024-01-01 00:00+00'
+                + (i * 2000 + hash(i, 1500)) * interval '1 microsecond',
             20 + hash(i + 1, 1000) / 100.0
         FROM generate_series(1, $ROWS::int8) i" &
 sensors=$!
