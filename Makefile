@@ -1,44 +1,38 @@
-# make deps build install test demo bench bench-inserts bench-columns clean; PGVER=15..18 or PG_CONFIG=... chooses the PostgreSQL.
-# make test TESTS="crash standby" runs some of the tests; make bench PARTS="lookups build" some of the figures.
+# make, make install      build the extension; install it into the server's directories
+# make test, make demo    the same and more, after installing what is missing (as make deps does)
+# make deps               installs missing packages and Rust, on Debian or Ubuntu
+# PGVER=15..18 or PG_CONFIG=... chooses the PostgreSQL.
+# make test TESTS="crash standby" runs some of the tests, make bench PARTS="lookups build" makes
+# some of the figures.
 SHELL := /bin/bash
-export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
-export PG_CONFIG PGVER OMENDB_WORK AM TESTS PARTS
+export PG_CONFIG PGVER OMENDB_WORK AM TESTS PARTS DESTDIR
+cargo := scripts/cargo.sh
 
-# Asked for when a recipe runs, since `make deps` may have just installed it.
-pg_config = $$(. scripts/lib.sh && echo $$PG_CONFIG)
-feature = pg$$($(pg_config) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-AM ?= learned
-
-.PHONY: all deps build install test demo bench bench-inserts bench-columns bench-vacuum bench-model fuzz lint clean
+.PHONY: all deps check build install test demo bench bench-inserts bench-columns bench-vacuum \
+    bench-model fuzz lint clean
 
 all: build
 
 deps:
-	scripts/deps.sh
+	@scripts/deps.sh
 
-build: deps
-	cargo build --release --no-default-features --features $(feature)
+# Says what is missing and changes nothing.
+check:
+	@scripts/deps.sh check
 
-# AM=btree tries the scripts without the extension.
-install: deps
+build: check
+	$(cargo) build --release @pg
+
+install: build
 	scripts/install.sh
 
-lint:
-	cargo fmt --all --check
-	cargo clippy -p learned --all-targets -- -D warnings
-	cargo clippy --all-targets --no-default-features --features $(feature) -- -D warnings
-	cargo clippy --no-default-features --features "$(feature) testing" -- -D warnings
-
-test: install
-	tests/run.sh
-
-# Needs cargo-fuzz (cargo install cargo-fuzz); the stable compiler will do. FUZZ_SECONDS each.
-fuzz:
-	cd crates/learned && for target in damage operations; do \
-	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$${FUZZ_SECONDS:-300} -max_len=600 -len_control=0 -timeout=20 || exit 1; done
-
-demo: install
-	scripts/demo.sh
+# These two are to be one command on a bare machine. A second make, since the first one's variables
+# are from before.
+test demo:
+	@echo "make $@ first installs missing packages and Rust ('make deps')"
+	@scripts/deps.sh
+	@$(MAKE) --no-print-directory install
+	@$(if $(filter test,$@),tests/run.sh,scripts/demo.sh)
 
 bench: install
 	benches/figures.sh
@@ -55,6 +49,19 @@ bench-columns: install
 bench-vacuum: install
 	benches/vacuum.sh
 
+lint:
+	$(cargo) fmt --all --check
+	$(cargo) clippy -p learned --all-targets -- -D warnings
+	$(cargo) clippy --all-targets @pg -- -D warnings
+	$(cargo) clippy @pg,testing -- -D warnings
+
+# Needs cargo-fuzz (cargo install cargo-fuzz). The stable compiler will do. FUZZ_SECONDS for each.
+fuzz:
+	for target in damage operations; do \
+	    scripts/cargo.sh fuzz run --fuzz-dir crates/learned/fuzz --sanitizer none $$target -- \
+	        -max_total_time=$${FUZZ_SECONDS:-300} -max_len=600 -len_control=0 -timeout=20 || exit 1; \
+	done
+
 clean:
 	scripts/clean.sh
-	cargo clean
+	rm -rf target

@@ -1,4 +1,5 @@
-# Reads the compact form of the flights (described in data/README.md) and prints the rows as CSV without a header:
+# Reads the compact form of the flights (described in data/README.md) and prints the rows as CSV
+# without a header:
 #   xz -dc data/flights.xz | LC_ALL=C awk -f data/decode.awk
 
 # The next number of the stream `name`; codes from `single` on take two characters.

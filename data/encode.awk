@@ -1,13 +1,16 @@
-# Writes flights.csv (departure,delay,distance,origin,destination; sorted by departure; with a header line) in the
-# compact form that decode.awk reads; data/README.md describes it. Reads the whole file into memory:
-#   LC_ALL=C awk -F, -f data/encode.awk flights.csv | xz -k -c --lzma2=preset=9e,lc=3,pb=0 > data/flights.xz
+# Writes flights.csv (departure,delay,distance,origin,destination; sorted by departure; with a
+# header line) in the compact form that decode.awk reads; data/README.md describes it. Reads the
+# whole file into memory:
+#   LC_ALL=C awk -F, -f data/encode.awk flights.csv |
+#       xz -k -c --lzma2=preset=9e,lc=3,pb=0 > data/flights.xz
 
 # The code of number n: one printable character below `single`, else two.
 function code(n, single) {
     return n < single ? ascii[n] : ascii[single + int((n - single) / 94)] ascii[(n - single) % 94]
 }
 
-# Sorts the keys of count[] into sorted[0 .. ], most frequent first (insertion sort: the lists are short).
+# Sorts the keys of count[] into sorted[0 .. ], most frequent first (insertion sort: the lists are
+# short).
 function rank(count, sorted,    key, i, n) {
     n = 0
     for (key in count) {

@@ -1,84 +1,103 @@
 #!/usr/bin/env bash
-# Installs what is missing on Debian or Ubuntu to build and test omendb: PostgreSQL with its server headers, clang, Rust,
-# cargo-pgrx. Changes nothing where all is there. PGVER=15..18 chooses the server (default: the distribution's).
+# What it takes to build and test omendb: a PostgreSQL server with its headers, a C compiler,
+# libclang, xz, Rust. PGVER or PG_CONFIG chooses the server; the default is the distribution's.
+#   deps.sh check   says what is missing and changes nothing
+#   deps.sh         installs what is missing on Debian or Ubuntu: packages with apt-get, Rust with
+#                   rustup; rustup's default toolchain and the shell's PATH stay what they are
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-PGRX=0.18.1
-RUST=1.95.0
-PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+# shellcheck source=rust.sh
+. "$ROOT/scripts/rust.sh"
+
+have() { command -v "$1" >/dev/null; }
+have_server() { [ -n "$BINDIR" ] && [ -x "$BINDIR/postgres" ]; }
+have_headers() { [ -n "$PG_CONFIG" ] && [ -f "$("$PG_CONFIG" --includedir-server)/postgres.h" ]; }
+have_libclang() {
+    [ -n "${LIBCLANG_PATH:-}" ] || /sbin/ldconfig -p 2>/dev/null | grep -q 'libclang[-.]' ||
+        compgen -G '/usr/lib/llvm-*/lib/libclang[-.]*so*' >/dev/null
+}
+
+missing=()
+look() {
+    missing=()
+    have cc || missing+=('a C compiler (package gcc)')
+    have xz || missing+=('xz (package xz-utils)')
+    have_server || missing+=("a server of PostgreSQL ${PGVER:-} (package postgresql)")
+    have_headers || missing+=("the server's headers (package postgresql-server-dev-${PGVER:-N})")
+    have_libclang || missing+=('libclang (package libclang-dev)')
+    find_rust || missing+=("Rust $RUST or newer (rustup)")
+}
+list_missing() { printf 'missing: %s\n' "${missing[@]}"; }
+
+look
+if [ "${1:-}" = check ]; then
+    [ ${#missing[@]} -gt 0 ] || exit 0
+    list_missing >&2
+    die "install these with 'make deps', or by other means; PG_CONFIG or PGVER chooses the server"
+fi
+if [ ${#missing[@]} = 0 ]; then say 'nothing is missing'; exit; fi
+list_missing
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else
-        command -v sudo >/dev/null || die "sudo is needed to run: $*"
+        have sudo || die "sudo is needed to run: $*"
         sudo "$@"
     fi
 }
-
 updated=
-apt_install() {
-    command -v apt-get >/dev/null || die "no apt-get here; install by hand: $*"
-    if [ -z "$updated" ]; then say "apt-get update"; as_root apt-get update -qq; updated=yes; fi
-    say "apt-get install $*"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+apt_update() {
+    have apt-get || die 'this is neither Debian nor Ubuntu: install by other means what is missing'
+    [ -z "$updated" ] || return 0
+    say 'apt-get update'
+    as_root apt-get update -qq
+    updated=yes
 }
-
-installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+apt_install() {
+    [ $# -gt 0 ] || return 0
+    apt_update
+    say "apt-get install $*"
+    # dpkg's own report is of interest only if it fails.
+    local log
+    log=$(mktemp)
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "$@" > "$log" 2>&1 ||
+        { tail -n 30 "$log" >&2; die "apt-get install failed"; }
+    rm "$log"
+}
 
 # 1. Packages.
-missing=()
-for package in build-essential pkg-config clang libclang-dev xz-utils git ca-certificates curl libssl-dev; do
-    installed "$package" || missing+=("$package")
-done
-# Unless PG_CONFIG names a PostgreSQL built by hand, the distribution's.
-if [ -z "$PG_CONFIG" ] || [[ $PG_CONFIG == /usr/* ]]; then
-    if [ -z "${PGVER:-}" ] && [ -n "$PG_CONFIG" ]; then
-        PGVER=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-    elif [ -z "${PGVER:-}" ]; then
-        apt_install postgresql
-        PGVER=$(find /usr/lib/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n | tail -n 1)
+packages=()
+have cc || packages+=(gcc libc6-dev)
+have xz || packages+=(xz-utils)
+if ! have_server || ! have_headers; then
+    if have_server && [[ $BINDIR != /usr/lib/postgresql/* ]]; then
+        die "$PG_CONFIG is not of a package: install its headers by other means"
     fi
-    for package in "postgresql-$PGVER" "postgresql-server-dev-$PGVER"; do
-        installed "$package" || missing+=("$package")
-    done
-    PG_CONFIG=/usr/lib/postgresql/$PGVER/bin/pg_config
+    apt_update
+    if [ -z "${PGVER:-}" ] && [ -n "$PG_CONFIG" ]; then PGVER=$(pg_major); fi
+    PGVER=${PGVER:-$(apt-cache depends postgresql |
+        sed -nE 's/.*Depends: postgresql-([0-9]+)$/\1/p')}
+    packages+=("postgresql-$PGVER" "postgresql-server-dev-$PGVER")
 fi
-if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
-[ -x "$("$PG_CONFIG" --bindir)/postgres" ] || die "no PostgreSQL server beside $PG_CONFIG"
+if ! find_rust && ! have rustup && ! have curl; then packages+=(curl ca-certificates); fi
+apt_install "${packages[@]}"
+# The headers' package brings libclang along on Debian 12, but need not elsewhere.
+have_libclang || apt_install libclang-dev
 
 # 2. Rust.
-rust_is_new() {
-    local have
-    have=$(cargo --version 2>/dev/null | cut -d' ' -f2) || return 1
-    [ "$(printf '%s\n' "$RUST" "${have:-0}" | sort -V | head -n 1)" = "$RUST" ]
-}
-if ! rust_is_new; then
-    # Debian 12 knows the name only.
-    if ! command -v rustup >/dev/null && apt-cache policy rustup 2>/dev/null | grep -q 'Candidate: [0-9]'; then apt_install rustup; fi
-    if command -v rustup >/dev/null; then
-        say "rustup: installing Rust $RUST"
-        rustup toolchain install "$RUST" --profile minimal --component clippy,rustfmt
-        rustup default "$RUST"
-    else
-        say "installing rustup and Rust $RUST into the home directory"
-        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y -q --default-toolchain "$RUST" \
-            --profile minimal --component clippy,rustfmt || true
+if ! find_rust; then
+    if ! have rustup; then
+        say 'installing rustup into the home directory'
+        curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh |
+            sh -s -- -y -q --default-toolchain none --no-modify-path
     fi
-    rust_is_new || die "Rust $RUST or newer is needed. Install it with
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- --default-toolchain $RUST"
+    say "installing Rust $RUST by rustup"
+    rustup toolchain install "$RUST" --profile minimal --component clippy,rustfmt
+    find_rust || die "cargo $RUST is still not found"
 fi
 
-# 3. cargo-pgrx, and its note of this server (a note of other versions stays).
-if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $PGRX" ]; then
-    say "cargo install cargo-pgrx $PGRX (some minutes)"
-    cargo install cargo-pgrx --version "$PGRX" --locked --quiet
-fi
-major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-config=${PGRX_HOME:-$HOME/.pgrx}/config.toml
-noted=$(sed -nE "s/^pg$major = \"(.*)\"$/\1/p" "$config" 2>/dev/null || true)
-if [ ! -x "$noted" ] || [ "$("$noted" --bindir)" != "$("$PG_CONFIG" --bindir)" ]; then
-    flags=("--pg$major=$PG_CONFIG")
-    while read -r other; do flags+=("--$other"); done < <(
-        sed -nE 's/^(pg[0-9]+) = "(.*)"$/\1=\2/p' "$config" 2>/dev/null | grep -v "^pg$major=" || true)
-    cargo pgrx init "${flags[@]}"
-fi
-say "ready: $("$PG_CONFIG" --version), $(cargo --version), $(cargo pgrx --version)"
+PG_CONFIG=${PG_CONFIG:-}
+find_postgres
+look
+if [ ${#missing[@]} -gt 0 ]; then list_missing >&2; die 'not all could be installed'; fi
+say "ready: $("$PG_CONFIG" --version), $(cargo --version)"

@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
-# Builds the extension and installs it into PG_CONFIG's directories, with sudo where they are not writable.
+# Copies the extension into the directories of PG_CONFIG's server, with sudo where they are not
+# writable: library, control file, SQL.
+#   LIBRARY   the library (default: what `make build` has built)
+#   DESTDIR   puts all below another directory, as packagers do
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-if [ "$AM" = btree ]; then say "AM=btree: nothing to install"; exit; fi
-cd "$ROOT"
-major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-flags=(--release --pg-config "$PG_CONFIG" --no-default-features --features "pg$major")
-if [ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ]; then flags+=(--sudo); fi
-say "building and installing omendb for $("$PG_CONFIG" --version)"
-cargo pgrx install "${flags[@]}"
+LIBRARY=${LIBRARY:-${CARGO_TARGET_DIR:-$ROOT/target}/release/libomendb.so}
+[ -f "$LIBRARY" ] || die "$LIBRARY is not there: run 'make build'"
+[ -n "$PG_CONFIG" ] || die "no PostgreSQL found: set PG_CONFIG or PGVER"
+libraries=${DESTDIR:-}$("$PG_CONFIG" --pkglibdir)
+extensions=${DESTDIR:-}$("$PG_CONFIG" --sharedir)/extension
+
+sudo=()
+if [ -n "${DESTDIR:-}" ]; then
+    mkdir -p "$libraries" "$extensions"
+elif [ ! -w "$libraries" ] || [ ! -w "$extensions" ]; then
+    sudo=(sudo)
+fi
+say "installing omendb for $("$PG_CONFIG" --version) into $libraries and $extensions"
+# install(1) replaces the library. Written in place, it would change under running backends.
+"${sudo[@]}" install -m 755 "$LIBRARY" "$libraries/omendb.so"
+"${sudo[@]}" install -m 644 "$ROOT/omendb.control" "$ROOT"/sql/omendb--*.sql "$extensions"

@@ -1,29 +1,45 @@
 # shellcheck shell=bash
 # Sourced by all scripts: where things are, and how to talk to the private servers.
-#   PG_CONFIG     which PostgreSQL (default: PGVER's under /usr/lib/postgresql, else the one in PATH)
+#   PG_CONFIG     which PostgreSQL (default: PGVER's package, else the pg_config in PATH)
 #   OMENDB_WORK   directory for servers, logs, results (default /var/tmp/omendb-USER)
-#   SETTINGS      more settings for all servers, e.g. "debug_discard_caches=1" for a server with assertions
-#   AM            access method under test: learned (default); btree tries the scripts without the extension
+#   SETTINGS      more settings for all servers, e.g. "debug_discard_caches=1"
+#   AM            access method under test: learned (default), or btree, which needs no extension
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 AM=${AM:-learned}
-# Who writes the records of the access method.
+# Who writes the WAL records of the access method.
 RESOURCE_MANAGER=$([ "$AM" = btree ] && echo btree || echo generic)
 WORK=${OMENDB_WORK:-/var/tmp/omendb-$(id -un)}
-if [ -z "${PG_CONFIG:-}" ]; then
-    PG_CONFIG=/usr/lib/postgresql/${PGVER:-none}/bin/pg_config
-    [ -x "$PG_CONFIG" ] || PG_CONFIG=$(command -v pg_config) || PG_CONFIG=
-fi
-BINDIR=
-if [ -n "$PG_CONFIG" ]; then BINDIR=$("$PG_CONFIG" --bindir); fi
 
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# Sets PG_CONFIG, or leaves it empty, and BINDIR.
+find_postgres() {
+    if [ -z "${PG_CONFIG:-}" ]; then
+        PG_CONFIG=/usr/lib/postgresql/${PGVER:-none}/bin/pg_config
+        if [ ! -x "$PG_CONFIG" ]; then
+            PG_CONFIG=
+            [ -n "${PGVER:-}" ] || PG_CONFIG=$(command -v pg_config) || PG_CONFIG=
+        fi
+    fi
+    BINDIR=
+    [ -n "$PG_CONFIG" ] || return 0
+    BINDIR=$("$PG_CONFIG" --bindir) || die "PG_CONFIG=$PG_CONFIG does not run"
+    # Debian's /usr/bin/pg_config is a wrapper. A copied installation needs the one it calls.
+    if [ -x "$BINDIR/pg_config" ]; then PG_CONFIG=$BINDIR/pg_config; fi
+}
+find_postgres
+pg_major() { "$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'; }
+
 # Servers do not run as root; then they run as user postgres.
 as_server_user() {
-    if [ "$(id -u)" = 0 ]; then (cd "$WORK" && runuser -u postgres -- "$@"); else (cd "$WORK" && "$@"); fi
+    if [ "$(id -u)" = 0 ]; then
+        (cd "$WORK" && runuser -u postgres -- "$@")
+    else
+        (cd "$WORK" && "$@")
+    fi
 }
 
 # A directory below WORK that belongs to the servers' user.
@@ -46,8 +62,8 @@ start_server() {
     use_server "$1"
 }
 
-# As start_server, with a new server and an empty log. REPLICA=yes: and with a streaming standby NAME-replica, which checks each record it
-# replays against page images (see tests/replay.sh).
+# As start_server, with a new server and an empty log. With REPLICA=yes it has a streaming standby
+# NAME-replica, which checks each record that it replays against page images (tests/replay.sh).
 fresh_server() {
     "$ROOT/scripts/server.sh" remove "$1"
     if [ -z "${REPLICA:-}" ]; then
@@ -56,12 +72,14 @@ fresh_server() {
     fi
     # shellcheck source=../tests/replica.sh
     . "$ROOT/tests/replica.sh"
-    start_server "$@" "wal_consistency_checking=$RESOURCE_MANAGER" wal_compression=on max_wal_size=2GB wal_keep_size=1GB
+    start_server "$@" "wal_consistency_checking=$RESOURCE_MANAGER" wal_compression=on \
+        max_wal_size=2GB wal_keep_size=1GB
     start_replica "$1" "$1-replica" "${@:2}" "$(from_primary "$1")"
     use_server "$1"
 }
 
-# A copy below DIR of the installed server, to change; PG_CONFIG and BINDIR become the copy's. It finds its files by its own place.
+# Copies the installed server to below DIR, where it can be changed, and makes PG_CONFIG and BINDIR
+# the copy's. A server finds its files relative to its programs.
 copy_installation() {
     local directory
     make_dir "$1"
@@ -75,7 +93,8 @@ copy_installation() {
 
 # A new database with the extension, or, for AM=btree, with stand-ins for its functions.
 new_database() {
-    sql -d postgres -c 'SET client_min_messages = warning' -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1"
+    sql -d postgres -c 'SET client_min_messages = warning' \
+        -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1"
     export PGDATABASE=$1
     if [ "$AM" = learned ]; then
         sql -c 'CREATE EXTENSION omendb'

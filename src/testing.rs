@@ -89,7 +89,7 @@ fn unlock(number: u32, mode: u32) {
 }
 
 /// Makes the free space map offer a page, as one from before a crash may do.
-#[pg_extern]
+#[pg_extern(sql = false)] // tests/races.sh declares it.
 fn omendb_offer_page(index: Oid, block: i64) {
     // SAFETY: the index is locked while it is open, and whoever is offered the page looks at it.
     unsafe {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A server without the extension's library replays a concurrent load with every record checked against page images, crashes, recovers, and is
-# promoted. Given the library, it has the primary's pages and answers.
+# A server without the extension's library replays a concurrent load with every record checked
+# against page images, crashes, recovers, and is promoted. Given the library, it has the primary's
+# pages and answers.
 #   SECONDS_EACH (5)  CLIENTS (4)
 # shellcheck source=load.sh
 . "$(dirname "${BASH_SOURCE[0]}")/load.sh"
@@ -27,7 +28,9 @@ make_load_tables
 for round in 1 2; do
     start_load load "$CLIENTS" "$SECONDS_EACH"
     start_script vacuum vacuum 1 "$SECONDS_EACH"
-    sql -c 'SET client_min_messages = warning' -c "CREATE INDEX CONCURRENTLY load_more$round ON load USING $AM (k)" -c 'REINDEX INDEX CONCURRENTLY load_ts'
+    sql -c 'SET client_min_messages = warning' \
+        -c "CREATE INDEX CONCURRENTLY load_more$round ON load USING $AM (k)" \
+        -c 'REINDEX INDEX CONCURRENTLY load_ts'
     if [ $round = 2 ]; then
         say "the standby crashes and recovers"
         without_library
@@ -48,9 +51,11 @@ without_library
 "$ROOT/scripts/server.sh" stop bare-replica
 with_library
 start_server bare-replica "${primary[@]}"
-# Before anything is read there: scans remove entries of dead rows, and this server is a primary now.
+# Before anything is read there: scans remove entries of dead rows, and this server is a primary
+# now.
 compare_pages bare bare-replica
 check_load
-! grep -E 'PANIC|TRAP|inconsistent page|signal (4|6|7|8|11)' "$WORK/bare/log" "$WORK/bare-replica/log" || die "a server's log has a PANIC or a dead backend"
+! grep -E 'PANIC|TRAP|inconsistent page|signal (4|6|7|8|11)' "$WORK/bare/log" \
+    "$WORK/bare-replica/log" || die "a server's log has a PANIC or a dead backend"
 "$ROOT/scripts/server.sh" remove bare-replica
 rm -rf "$WORK/bare-installation"

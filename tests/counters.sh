@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# omendb_counters: of all sessions where the library is preloaded or the server gives shared memory on demand (17 and later), else of one session.
+# omendb_counters: of all sessions where the library is preloaded or the server gives shared memory
+# on demand (17 and later), else of one session.
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 [ "$AM" = learned ] || { say "counters: nothing to compare with $AM"; exit 0; }
-lookups() { echo "SET enable_seqscan = off; DO 'BEGIN FOR i IN 1 .. $1 LOOP PERFORM k FROM c WHERE k = i; END LOOP; END'"; }
-searches() { sql -c "SELECT searches || CASE WHEN all_sessions THEN ' of all' ELSE ' of one' END FROM omendb_counters('c_k')"; }
+lookups() {
+    echo "SET enable_seqscan = off; DO 'BEGIN FOR i IN 1 .. $1 LOOP PERFORM k FROM c WHERE k = i;
+        END LOOP; END'"
+}
+searches() {
+    sql -c "SELECT searches || CASE WHEN all_sessions THEN ' of all' ELSE ' of one' END
+        FROM omendb_counters('c_k')"
+}
 is() { [ "$2" = "$3" ] || die "$1: $2, not $3"; }
 # A session that has just ended may still be passing its counts on: WHAT EXPECTED
 become() {
@@ -15,19 +22,25 @@ become() {
     is "$1" "$(searches)" "$2"
 }
 
-# Counters after sessions of 1000, of 10 and, after a crash, of 100 lookups: NAME EXPECTED... [settings]
+# Counters after sessions of 1000, of 10 and, after a crash, of 100 lookups: NAME EXPECTED...
+# [settings]
 try() {
     local name=$1 expected=("${@:2:3}")
     fresh_server counters fsync=off autovacuum=off "${@:5}"
     new_database counters
-    sql -c 'CREATE TABLE c AS SELECT i::int8 AS k FROM generate_series(1, 3000) i' -c "CREATE INDEX c_k ON c USING $AM (k)" -c 'VACUUM ANALYZE c'
+    sql -c 'CREATE TABLE c AS SELECT i::int8 AS k FROM generate_series(1, 3000) i' \
+        -c "CREATE INDEX c_k ON c USING $AM (k)" -c 'VACUUM ANALYZE c'
     sql -c "$(lookups 1000)"
     become "$name, a session of 1000 lookups" "${expected[0]}"
     sql -c "$(lookups 10)"
     become "$name, and one of 10" "${expected[1]}"
-    is "$name, in the session itself" "$(sql -c "$(lookups 5)" -c "SELECT searches - $(searches | sed 's/ .*//') FROM omendb_counters('c_k')")" 5
+    before=$(searches | sed 's/ .*//')
+    is "$name, in the session itself" "$(sql -c "$(lookups 5)" \
+        -c "SELECT searches - $before FROM omendb_counters('c_k')")" 5
     # Temporary indexes are this session's own business.
-    is "$name, a temporary index" "$(sql -c 'CREATE TEMP TABLE t (k int8)' -c "CREATE INDEX t_k ON t USING $AM (k)" -c "SELECT all_sessions FROM omendb_counters('t_k')")" f
+    is "$name, a temporary index" "$(sql -c 'CREATE TEMP TABLE t (k int8)' \
+        -c "CREATE INDEX t_k ON t USING $AM (k)" \
+        -c "SELECT all_sessions FROM omendb_counters('t_k')")" f
     "$ROOT/scripts/server.sh" crash counters
     "$ROOT/scripts/server.sh" start counters fsync=off autovacuum=off "${@:5}"
     sql -c "$(lookups 100)"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The same random changes and queries on three tables (learned, btree, no index): the same rows, for every key type and order.
+# The same random changes and queries on three tables (learned, btree, no index): the same rows, for
+# every key type and order.
 #   SEED (random)  ROUNDS (3)  SIZE (1500 rows a change)  QUERIES (12 a round)  TYPES
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -15,7 +16,8 @@ for type in ${TYPES:-int2 int4 int8 date timestamp timestamptz}; do
     for options in 'ASC' 'DESC' 'NULLS FIRST' 'DESC NULLS LAST'; do
         number=$((number + 1))
         {
-            echo "SET timezone = 'America/New_York'; SELECT setseed(($SEED + $number) % 100000 / 100000.0);"
+            echo "SET timezone = 'America/New_York';
+                SELECT setseed(($SEED + $number) % 100000 / 100000.0);"
             # Built over no rows, some, and many.
             echo "CALL make_tables('$type', '$options', '$AM', $((SIZE * 4 * (number % 3))));"
             for ((round = 1; round <= ROUNDS; round++)); do

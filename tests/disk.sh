@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A full disk. With little room left whoever trains in passing, VACUUM among them, does without a new model; with none left omendb_retrain and inserts fail
-# with the server's error. The old model stays, half-written ones are swept, and all goes on when there is room again.
+# A full disk. With little room left whoever trains in passing, VACUUM among them, does without a
+# new model; with none left omendb_retrain and inserts fail with the server's error. The old model
+# stays, half-written ones are swept, and all goes on when there is room again.
 #   ROWS (1300000, enough for a model of many pages)
 # The disk is a tmpfs: this takes root.
 # shellcheck source=../scripts/lib.sh
@@ -10,7 +11,9 @@ if [ "$AM" = btree ]; then say "AM=btree: nothing to train"; exit; fi
 disk=$WORK/small-disk
 make_dir "$disk"
 umount -q "$disk" || true
-if ! mount -t tmpfs -o size=256m tmpfs "$disk" 2>/dev/null; then say "no right to mount a small disk: skipped"; exit; fi
+if ! mount -t tmpfs -o size=256m tmpfs "$disk" 2>/dev/null; then
+    say "no right to mount a small disk: skipped"; exit
+fi
 trap '"$ROOT/scripts/server.sh" stop disk; umount "$disk"' EXIT
 as_server_user true && chown postgres: "$disk"
 mkdir -m 700 "$disk/space"
@@ -24,10 +27,14 @@ leave() {
     rm -f "$disk/taken"
     head -c $(($(df -B1 --output=avail "$disk" | tail -n 1) - $1)) /dev/zero > "$disk/taken"
 }
-model() { sql -c "SELECT md5(string_agg(m::text, '' ORDER BY part, stage, segment)) FROM omendb_model('f_k') m"; }
+model() {
+    sql -c "SELECT md5(string_agg(m::text, '' ORDER BY part, stage, segment))
+        FROM omendb_model('f_k') m"
+}
 # The index is sound, answers are right, and its model is the one that it was, or another one.
 sound() {
-    sql -c "SELECT omendb_check('f_k', true)" -c "SELECT same('SELECT k FROM f WHERE k BETWEEN 70000000000 AND 70100000000')" >/dev/null
+    sql -c "SELECT omendb_check('f_k', true)" \
+        -c "SELECT same('SELECT k FROM f WHERE k BETWEEN 70000000000 AND 70100000000')" >/dev/null
     [ "$([ "$(model)" = "$old" ] && echo same || echo other)" = "$1" ] || die "$2: not the $1 model"
     say "$2: the $1 model"
 }
@@ -37,10 +44,13 @@ fails() {
     [ "$state" = 'ERROR:  53100' ] || die "$1: '$state' instead of the error for a full disk"
 }
 
-sql -c "CREATE TABLESPACE small LOCATION '$disk/space'" -c 'CREATE FUNCTION hash(i int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS $$ SELECT (i * 48271 % 2147483647) * (i * 48271 % 2147483647) % 999999999989 $$' \
+sql -c "CREATE TABLESPACE small LOCATION '$disk/space'" \
+    -c 'CREATE FUNCTION hash(i int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS $$
+    SELECT (i * 48271 % 2147483647) * (i * 48271 % 2147483647) % 999999999989 $$' \
     -c "CREATE TABLE f AS SELECT hash(i) AS k FROM generate_series(1::int8, $ROWS) i" \
     -c 'CREATE INDEX f_k ON f USING learned (k) WITH (fillfactor = 10) TABLESPACE small'
-[ "$(sql -c "SELECT count(DISTINCT part) > 3 FROM omendb_model('f_k')")" = t ] || die 'more rows, please'
+[ "$(sql -c "SELECT count(DISTINCT part) > 3 FROM omendb_model('f_k')")" = t ] ||
+    die 'more rows, please'
 old=$(model)
 leave $((60 << 20))
 # Into a hundredth of the range, where leaves are split.
@@ -62,4 +72,5 @@ sound same 'inserts without room'
 rm "$disk/taken"
 sql -c 'VACUUM f'
 sound other 'VACUUM with room'
-[ "$(sql -c "SELECT avg(pages) < 1.1 FROM generate_series(0, 999999999988, 999999937) k, omendb_predict('f_k', k::text)")" = t ] || die 'the new model is no good'
+[ "$(sql -c "SELECT avg(pages) < 1.1 FROM generate_series(0, 999999999988, 999999937) k,
+    omendb_predict('f_k', k::text)")" = t ] || die 'the new model is no good'

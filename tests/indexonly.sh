@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# An index-only scan has read entries of dead rows when VACUUM comes, which removes the rows and marks their pages all-visible. The scan may not take its
-# entries for visible ones then: VACUUM has to wait for the scan's pin.
+# An index-only scan has read entries of dead rows when VACUUM comes, which removes the rows and
+# marks their pages all-visible. The scan may not take its entries for visible ones then: VACUUM has
+# to wait for the scan's pin.
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 fresh_server indexonly fsync=off autovacuum=off
@@ -17,15 +18,23 @@ until_so() {
     die "not so after half a minute: $*"
 }
 went_as_far_as_it_can() {
-    [ -e "$dir/vacuumed" ] || [ "$(sql -c "SELECT wait_event FROM pg_stat_activity WHERE application_name = 'vacuum'")" = BufferPin ]
+    [ -e "$dir/vacuumed" ] ||
+        [ "$(sql -c "SELECT wait_event FROM pg_stat_activity
+        WHERE application_name = 'vacuum'")" = BufferPin ]
 }
 
 for range in 'k > 10 ORDER BY k' 'k < 190 ORDER BY k DESC'; do
-    # Several pages of the table: VACUUM passes over the one that the scan has pinned. Their visibility map is there before the scan.
-    sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS d' -c 'CREATE TABLE d (k int8, pad text)' -c "INSERT INTO d SELECT i, repeat('p', 400) FROM generate_series(1, 200) i" \
+    # Several pages of the table: VACUUM passes over the one that the scan has pinned. Their
+    # visibility map is there before the scan.
+    sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS d' \
+        -c 'CREATE TABLE d (k int8, pad text)' \
+        -c "INSERT INTO d SELECT i, repeat('p', 400) FROM generate_series(1, 200) i" \
         -c "CREATE INDEX d_k ON d USING $AM (k)" -c 'VACUUM d' -c 'DELETE FROM d WHERE k % 2 = 0'
-    expected=$(sql -c 'SET enable_indexscan = off' -c 'SET enable_indexonlyscan = off' -c 'SET enable_bitmapscan = off' -c "SELECT k FROM d WHERE $range")
-    [[ $(sql -c 'SET enable_seqscan = off' -c 'SET enable_bitmapscan = off' -c "EXPLAIN SELECT k FROM d WHERE $range") = *'Index Only Scan'* ]] || die "no index-only scan"
+    expected=$(sql -c 'SET enable_indexscan = off' -c 'SET enable_indexonlyscan = off' \
+        -c 'SET enable_bitmapscan = off' -c "SELECT k FROM d WHERE $range")
+    [[ $(sql -c 'SET enable_seqscan = off' -c 'SET enable_bitmapscan = off' \
+        -c "EXPLAIN SELECT k FROM d WHERE $range") = *'Index Only Scan'* ]] ||
+        die "no index-only scan"
     rm -f "$dir"/*
     cat > "$dir/scan.sql" <<SQL
 SET enable_seqscan = off;
@@ -40,13 +49,15 @@ SQL
     sql -f "$dir/scan.sql" > "$dir/found" &
     scan=$!
     until_so test -e "$dir/begun"
-    { sql -c "SET application_name = 'vacuum'" -c 'VACUUM (INDEX_CLEANUP on) d' && touch "$dir/vacuumed"; } &
+    { sql -c "SET application_name = 'vacuum'" -c 'VACUUM (INDEX_CLEANUP on) d' &&
+        touch "$dir/vacuumed"; } &
     vacuum=$!
     until_so went_as_far_as_it_can
     touch "$dir/go"
     wait $scan || die "the scan failed"
     wait $vacuum || die "VACUUM failed"
-    [ "$(cat "$dir/found")" = "$expected" ] || die "$range: $(wc -l < "$dir/found") rows, not $(wc -l <<< "$expected")"
+    [ "$(cat "$dir/found")" = "$expected" ] ||
+        die "$range: $(wc -l < "$dir/found") rows, not $(wc -l <<< "$expected")"
     sql -c "SELECT omendb_check('d_k', true)" >/dev/null
     say "index-only scan beside VACUUM, $range: $(wc -l < "$dir/found") rows"
 done

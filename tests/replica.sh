@@ -18,24 +18,31 @@ catch_up() {
     lsn=$(sql -c 'SELECT pg_current_wal_insert_lsn()')
     use_server "$2"
     for ((i = 0; i < 1200; i++)); do
-        if [ "$(sql -c "SELECT pg_last_wal_replay_lsn() >= '$lsn'" 2>/dev/null)" = t ]; then return; fi
-        "$ROOT/scripts/server.sh" psql "$2" -c 'SELECT 1' >/dev/null 2>&1 || { tail -n 5 "$WORK/$2/log"; die "the standby is down"; }
+        if [ "$(sql -c "SELECT pg_last_wal_replay_lsn() >= '$lsn'" 2>/dev/null)" = t ]; then
+            return
+        fi
+        "$ROOT/scripts/server.sh" psql "$2" -c 'SELECT 1' >/dev/null 2>&1 ||
+            { tail -n 5 "$WORK/$2/log"; die "the standby is down"; }
         sleep 0.1
     done
     die "the standby does not catch up"
 }
 
-# Each page of the logged indexes, all of it but the checksum: redo leaves the log position of the primary, too, and the hole is zero on both.
-# Pages never written come to a standby with their first record only.
+# Each page of the logged indexes, all of it but the checksum: redo leaves the log position of the
+# primary, too, and the hole is zero on both. Pages never written come to a standby with their first
+# record only.
 page_sums() {
     sql -c "SELECT i.oid::regclass, block, md5(set_byte(set_byte(page, 8, 0), 9, 0))
-        FROM pg_class i JOIN pg_am a ON a.oid = relam, generate_series(0, pg_relation_size(i.oid) / 8192 - 1) block,
+        FROM pg_class i JOIN pg_am a ON a.oid = relam, generate_series(0,
+        pg_relation_size(i.oid) / 8192 - 1) block,
             get_raw_page(i.oid::regclass::text, block) page
-        WHERE amname = '$AM' AND relkind = 'i' AND relpersistence = 'p' AND i.oid >= 16384 AND page <> decode(repeat('00', 8192), 'hex')
+        WHERE amname = '$AM' AND relkind = 'i' AND relpersistence = 'p' AND i.oid >= 16384
+        AND page <> decode(repeat('00', 8192), 'hex')
         ORDER BY i.oid::regclass::text, block"
 }
 
-# The same pages on primary $1, where nothing is written now, and standby $2, once it has replayed everything.
+# The same pages on primary $1, where nothing is written now, and standby $2, once it has replayed
+# everything.
 same_pages() {
     use_server "$1" "$1"
     sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION IF NOT EXISTS pageinspect'
@@ -49,7 +56,9 @@ compare_pages() {
     page_sums > "$WORK/$1/pages"
     use_server "$2" "$1"
     page_sums > "$WORK/$2/pages"
-    diff "$WORK/$1/pages" "$WORK/$2/pages" > "$WORK/$2/pages.diff" || { head -n 20 "$WORK/$2/pages.diff"; die "the standby's pages differ"; }
+    diff "$WORK/$1/pages" "$WORK/$2/pages" > "$WORK/$2/pages.diff" ||
+        { head -n 20 "$WORK/$2/pages.diff"; die "the standby's pages differ"; }
     [ -s "$WORK/$1/pages" ] || die "no pages to compare"
-    say "$(wc -l < "$WORK/$1/pages") pages of $(cut -d'|' -f1 "$WORK/$1/pages" | sort -u | wc -l) indexes are equal on primary and standby"
+    say "$(wc -l < "$WORK/$1/pages") pages of $(cut -d'|' -f1 "$WORK/$1/pages" | sort -u |
+        wc -l) indexes are equal on primary and standby"
 }

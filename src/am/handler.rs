@@ -13,11 +13,7 @@ use crate::am::validate;
 use crate::options;
 use crate::planner::cost;
 
-#[pg_extern(sql = "
-CREATE FUNCTION learned_handler(internal) RETURNS index_am_handler
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-CREATE ACCESS METHOD learned TYPE INDEX HANDLER learned_handler;
-")]
+#[pg_extern(sql = false)]
 fn learned_handler(_fcinfo: pg_sys::FunctionCallInfo) -> PgBox<pg_sys::IndexAmRoutine> {
     // The planner calls this for unrelated queries, too, so it does as little as it can.
     // SAFETY: alloc_node returns a node of the right size, all of which is written here.

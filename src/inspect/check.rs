@@ -13,12 +13,7 @@ use crate::pg::ffi;
 use crate::session::cache;
 use crate::storage::IndexStore;
 
-#[pg_extern(sql = "
-CREATE FUNCTION omendb_check(index regclass, heapallindexed boolean DEFAULT false) RETURNS void
-    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-COMMENT ON FUNCTION omendb_check(regclass, boolean) IS
-    'checks the pages of a learned index, and on request that it has every row of its table';
-")]
+#[pg_extern(sql = false)]
 fn omendb_check(index: Oid, heapallindexed: bool) {
     // Levels are compared with each other, so writers have to wait. A standby has no such lock:
     // there replay should be paused meanwhile.

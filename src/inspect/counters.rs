@@ -8,14 +8,7 @@ use super::Opened;
 use crate::session::counters;
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(sql = "
-CREATE FUNCTION omendb_counters(index regclass, OUT searches bigint, OUT predicted bigint,
-        OUT predicted_right bigint, OUT links bigint, OUT descents bigint, OUT all_sessions boolean)
-    RETURNS SETOF record
-    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-COMMENT ON FUNCTION omendb_counters(regclass) IS
-    'counts searches of a learned index: all, those with a prediction, those whose leaf was the one predicted, further leaves read by links between leaves, descents from the root; by all sessions or by this one only';
-")]
+#[pg_extern(sql = false)]
 fn omendb_counters(
     index: Oid,
 ) -> TableIterator<

@@ -30,16 +30,7 @@ type SegmentRow = (
 );
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(sql = "
-CREATE FUNCTION omendb_model(index regclass, OUT part bigint, OUT stage integer, OUT segment bigint, OUT first_key text[],
-        OUT coordinate numeric, OUT slope double precision, OUT intercept double precision,
-        OUT below integer, OUT above integer, OUT \"position\" bigint, OUT positions bigint,
-        OUT searched boolean)
-    RETURNS SETOF record
-    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-COMMENT ON FUNCTION omendb_model(regclass) IS
-    'lists the segments of the model of a learned index, stages from the root on; the root of a large model first, whose last positions are parts, then the parts: a key with coordinate x is expected at position + intercept + slope * (x - coordinate), at most below to the left of that and above to the right; positions of the last stage are leaves, of the others segments of the next stage (of the same part); searched: too uncertain, these keys are searched in the tree';
-")]
+#[pg_extern(sql = false)]
 fn omendb_model(
     index: Oid,
 ) -> TableIterator<

@@ -23,15 +23,7 @@ type PredictionRow = (
 );
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(sql = "
-CREATE FUNCTION omendb_predict(index regclass, VARIADIC keys text[], OUT leaf bigint,
-        OUT below integer, OUT above integer, OUT block bigint, OUT actual_leaf bigint,
-        OUT actual_block bigint, OUT pages bigint)
-    RETURNS SETOF record
-    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-COMMENT ON FUNCTION omendb_predict(regclass, text[]) IS
-    'searches a learned index for a key (values as text) with what this session knows of the model: the leaf expected, counted in key order, at most below to the left of the actual one and above to the right when the model was trained; the actual leaf, null if the model does not know it; pages of the index read by the search';
-")]
+#[pg_extern(sql = false)]
 fn omendb_predict(
     index: Oid,
     keys: Array<'_, &str>,

@@ -11,12 +11,7 @@ use crate::pg::columns::{Columns, for_words};
 use crate::pg::ffi::now_micros;
 use crate::storage::IndexStore;
 
-#[pg_extern(sql = "
-CREATE FUNCTION omendb_retrain(index regclass) RETURNS void
-    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-COMMENT ON FUNCTION omendb_retrain(regclass) IS
-    'trains a new model for a learned index; reading and writing go on meanwhile';
-")]
+#[pg_extern(sql = false)]
 fn omendb_retrain(index: Oid) {
     // SAFETY: reads the server's state.
     if unsafe { pg_sys::RecoveryInProgress() } {

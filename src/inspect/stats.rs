@@ -18,17 +18,7 @@ use crate::pg::columns::{Columns, for_words};
 use crate::storage::IndexStore;
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(sql = "
-CREATE FUNCTION omendb_stats(index regclass, OUT leaves bigint, OUT inner_pages bigint,
-        OUT entries bigint, OUT dead bigint, OUT log_entries bigint, OUT runs bigint,
-        OUT bytes_per_entry double precision, OUT height integer, OUT model_stages integer,
-        OUT segments bigint, OUT model_bytes bigint, OUT max_error bigint,
-        OUT mean_error double precision, OUT index_bytes bigint, OUT btree_bytes bigint)
-    RETURNS SETOF record
-    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-COMMENT ON FUNCTION omendb_stats(regclass) IS
-    'describes a learned index: pages, entries, model (errors in leaves), size, and the size of a btree index without deduplication';
-")]
+#[pg_extern(sql = false)]
 fn omendb_stats(
     index: Oid,
 ) -> TableIterator<

@@ -1,3 +1,76 @@
+-- The objects of the extension, run by CREATE EXTENSION omendb. Written by hand: the C functions
+-- named here are the ..._wrapper symbols that pgrx makes of functions with #[pg_extern] in src/.
+-- tests/symbols.sh compares the two.
+\echo Use "CREATE EXTENSION omendb" to load this file. \quit
+
+CREATE FUNCTION learned_handler(internal) RETURNS index_am_handler
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'learned_handler_wrapper';
+
+CREATE ACCESS METHOD learned TYPE INDEX HANDLER learned_handler;
+COMMENT ON ACCESS METHOD learned IS 'ordered index that predicts where its keys are';
+
+-- Functions that look at one index.
+
+CREATE FUNCTION omendb_check(index regclass, heapallindexed boolean DEFAULT false) RETURNS void
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'omendb_check_wrapper';
+COMMENT ON FUNCTION omendb_check(regclass, boolean) IS
+    'checks the pages of a learned index and, on request, that it has every row of its table';
+
+CREATE FUNCTION omendb_stats(index regclass, OUT leaves bigint, OUT inner_pages bigint,
+        OUT entries bigint, OUT dead bigint, OUT log_entries bigint, OUT runs bigint,
+        OUT bytes_per_entry double precision, OUT height integer, OUT model_stages integer,
+        OUT segments bigint, OUT model_bytes bigint, OUT max_error bigint,
+        OUT mean_error double precision, OUT index_bytes bigint, OUT btree_bytes bigint)
+    RETURNS SETOF record
+    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1
+    AS 'MODULE_PATHNAME', 'omendb_stats_wrapper';
+COMMENT ON FUNCTION omendb_stats(regclass) IS
+    'describes a learned index: its pages, entries, model (errors are in leaves) and size, '
+    'and the size of a btree index without deduplication';
+
+CREATE FUNCTION omendb_model(index regclass, OUT part bigint, OUT stage integer,
+        OUT segment bigint, OUT first_key text[], OUT coordinate numeric,
+        OUT slope double precision, OUT intercept double precision, OUT below integer,
+        OUT above integer, OUT "position" bigint, OUT positions bigint, OUT searched boolean)
+    RETURNS SETOF record
+    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 100
+    AS 'MODULE_PATHNAME', 'omendb_model_wrapper';
+COMMENT ON FUNCTION omendb_model(regclass) IS
+    'lists the segments of the model of a learned index, from the root stage on. A key with '
+    'coordinate x is expected at position + intercept + slope * (x - coordinate), at most '
+    'below positions to the left of that and above to the right. Positions of the last stage '
+    'are leaves, those of another stage are segments of the next one. A large model is '
+    'divided: its root comes first, its parts after that. Where searched is true, the model '
+    'is too uncertain and keys are searched in the tree.';
+
+CREATE FUNCTION omendb_predict(index regclass, VARIADIC keys text[], OUT leaf bigint,
+        OUT below integer, OUT above integer, OUT block bigint, OUT actual_leaf bigint,
+        OUT actual_block bigint, OUT pages bigint)
+    RETURNS SETOF record
+    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1
+    AS 'MODULE_PATHNAME', 'omendb_predict_wrapper';
+COMMENT ON FUNCTION omendb_predict(regclass, text[]) IS
+    'searches a learned index for a key, given as text, with the model that this session '
+    'knows. Returns the expected leaf, counted in key order, and how far to the left (below) '
+    'and right (above) of it the key could be when the model was trained; the leaf where the '
+    'key is, null if the model does not know that leaf; and the pages that the search read.';
+
+CREATE FUNCTION omendb_counters(index regclass, OUT searches bigint, OUT predicted bigint,
+        OUT predicted_right bigint, OUT links bigint, OUT descents bigint,
+        OUT all_sessions boolean)
+    RETURNS SETOF record
+    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED ROWS 1
+    AS 'MODULE_PATHNAME', 'omendb_counters_wrapper';
+COMMENT ON FUNCTION omendb_counters(regclass) IS
+    'counts the searches of a learned index: all, those with a prediction, those whose leaf '
+    'was the predicted one, leaves reached by a link from another leaf, and descents from the '
+    'root; of all sessions or of this one';
+
+CREATE FUNCTION omendb_retrain(index regclass) RETURNS void
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'omendb_retrain_wrapper';
+COMMENT ON FUNCTION omendb_retrain(regclass) IS
+    'trains a new model for a learned index; the index can be read and written meanwhile';
+
 -- Operator families and classes of the access method.
 --
 -- They mirror nbtree's families of these types completely, cross-type members included: from
@@ -10,7 +83,8 @@
 --   2 (sortsupport), 6 (skip support): sorts and merge joins use the family that
 --     get_ordering_op_properties finds first, and the list is ordered by the families' OIDs, so
 --     the built-in ones come before ours; without support function 2 callers use function 1;
---   3 (in_range): looked up by the parser in the family of the ORDER BY operator, found the same way;
+--   3 (in_range): looked up by the parser in the family of the ORDER BY operator, which is found
+--     the same way;
 --   4 (equalimage): asked of nbtree indexes (deduplication) and of the type's default btree class.
 
 CREATE OPERATOR FAMILY integer_ops USING learned;
@@ -91,21 +165,25 @@ CREATE OPERATOR CLASS date_ops DEFAULT FOR TYPE date USING learned FAMILY dateti
     OPERATOR 5 pg_catalog.> (date, date),
     FUNCTION 1 (date, date) pg_catalog.date_cmp(date, date);
 
-CREATE OPERATOR CLASS timestamp_ops DEFAULT FOR TYPE timestamp without time zone USING learned FAMILY datetime_ops AS
+CREATE OPERATOR CLASS timestamp_ops DEFAULT FOR TYPE timestamp without time zone
+    USING learned FAMILY datetime_ops AS
     OPERATOR 1 pg_catalog.< (timestamp without time zone, timestamp without time zone),
     OPERATOR 2 pg_catalog.<= (timestamp without time zone, timestamp without time zone),
     OPERATOR 3 pg_catalog.= (timestamp without time zone, timestamp without time zone),
     OPERATOR 4 pg_catalog.>= (timestamp without time zone, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (timestamp without time zone, timestamp without time zone),
-    FUNCTION 1 (timestamp without time zone, timestamp without time zone) pg_catalog.timestamp_cmp(timestamp without time zone, timestamp without time zone);
+    FUNCTION 1 (timestamp without time zone, timestamp without time zone)
+        pg_catalog.timestamp_cmp(timestamp without time zone, timestamp without time zone);
 
-CREATE OPERATOR CLASS timestamptz_ops DEFAULT FOR TYPE timestamp with time zone USING learned FAMILY datetime_ops AS
+CREATE OPERATOR CLASS timestamptz_ops DEFAULT FOR TYPE timestamp with time zone
+    USING learned FAMILY datetime_ops AS
     OPERATOR 1 pg_catalog.< (timestamp with time zone, timestamp with time zone),
     OPERATOR 2 pg_catalog.<= (timestamp with time zone, timestamp with time zone),
     OPERATOR 3 pg_catalog.= (timestamp with time zone, timestamp with time zone),
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp with time zone),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp with time zone),
-    FUNCTION 1 (timestamp with time zone, timestamp with time zone) pg_catalog.timestamptz_cmp(timestamp with time zone, timestamp with time zone);
+    FUNCTION 1 (timestamp with time zone, timestamp with time zone)
+        pg_catalog.timestamptz_cmp(timestamp with time zone, timestamp with time zone);
 
 ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 1 pg_catalog.< (date, timestamp without time zone),
@@ -113,13 +191,15 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 3 pg_catalog.= (date, timestamp without time zone),
     OPERATOR 4 pg_catalog.>= (date, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (date, timestamp without time zone),
-    FUNCTION 1 (date, timestamp without time zone) pg_catalog.date_cmp_timestamp(date, timestamp without time zone),
+    FUNCTION 1 (date, timestamp without time zone)
+        pg_catalog.date_cmp_timestamp(date, timestamp without time zone),
     OPERATOR 1 pg_catalog.< (date, timestamp with time zone),
     OPERATOR 2 pg_catalog.<= (date, timestamp with time zone),
     OPERATOR 3 pg_catalog.= (date, timestamp with time zone),
     OPERATOR 4 pg_catalog.>= (date, timestamp with time zone),
     OPERATOR 5 pg_catalog.> (date, timestamp with time zone),
-    FUNCTION 1 (date, timestamp with time zone) pg_catalog.date_cmp_timestamptz(date, timestamp with time zone);
+    FUNCTION 1 (date, timestamp with time zone)
+        pg_catalog.date_cmp_timestamptz(date, timestamp with time zone);
 
 ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 1 pg_catalog.< (timestamp without time zone, date),
@@ -127,13 +207,15 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 3 pg_catalog.= (timestamp without time zone, date),
     OPERATOR 4 pg_catalog.>= (timestamp without time zone, date),
     OPERATOR 5 pg_catalog.> (timestamp without time zone, date),
-    FUNCTION 1 (timestamp without time zone, date) pg_catalog.timestamp_cmp_date(timestamp without time zone, date),
+    FUNCTION 1 (timestamp without time zone, date)
+        pg_catalog.timestamp_cmp_date(timestamp without time zone, date),
     OPERATOR 1 pg_catalog.< (timestamp without time zone, timestamp with time zone),
     OPERATOR 2 pg_catalog.<= (timestamp without time zone, timestamp with time zone),
     OPERATOR 3 pg_catalog.= (timestamp without time zone, timestamp with time zone),
     OPERATOR 4 pg_catalog.>= (timestamp without time zone, timestamp with time zone),
     OPERATOR 5 pg_catalog.> (timestamp without time zone, timestamp with time zone),
-    FUNCTION 1 (timestamp without time zone, timestamp with time zone) pg_catalog.timestamp_cmp_timestamptz(timestamp without time zone, timestamp with time zone);
+    FUNCTION 1 (timestamp without time zone, timestamp with time zone)
+        pg_catalog.timestamp_cmp_timestamptz(timestamp without time zone, timestamp with time zone);
 
 ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 1 pg_catalog.< (timestamp with time zone, date),
@@ -141,13 +223,15 @@ ALTER OPERATOR FAMILY datetime_ops USING learned ADD
     OPERATOR 3 pg_catalog.= (timestamp with time zone, date),
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, date),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, date),
-    FUNCTION 1 (timestamp with time zone, date) pg_catalog.timestamptz_cmp_date(timestamp with time zone, date),
+    FUNCTION 1 (timestamp with time zone, date)
+        pg_catalog.timestamptz_cmp_date(timestamp with time zone, date),
     OPERATOR 1 pg_catalog.< (timestamp with time zone, timestamp without time zone),
     OPERATOR 2 pg_catalog.<= (timestamp with time zone, timestamp without time zone),
     OPERATOR 3 pg_catalog.= (timestamp with time zone, timestamp without time zone),
     OPERATOR 4 pg_catalog.>= (timestamp with time zone, timestamp without time zone),
     OPERATOR 5 pg_catalog.> (timestamp with time zone, timestamp without time zone),
-    FUNCTION 1 (timestamp with time zone, timestamp without time zone) pg_catalog.timestamptz_cmp_timestamp(timestamp with time zone, timestamp without time zone);
+    FUNCTION 1 (timestamp with time zone, timestamp without time zone)
+        pg_catalog.timestamptz_cmp_timestamp(timestamp with time zone, timestamp without time zone);
 
 CREATE OPERATOR FAMILY bool_ops USING learned;
 
@@ -177,7 +261,8 @@ CREATE OPERATOR CLASS float8_ops DEFAULT FOR TYPE double precision USING learned
     OPERATOR 3 pg_catalog.= (double precision, double precision),
     OPERATOR 4 pg_catalog.>= (double precision, double precision),
     OPERATOR 5 pg_catalog.> (double precision, double precision),
-    FUNCTION 1 (double precision, double precision) pg_catalog.btfloat8cmp(double precision, double precision);
+    FUNCTION 1 (double precision, double precision)
+        pg_catalog.btfloat8cmp(double precision, double precision);
 
 CREATE OPERATOR CLASS float4_ops DEFAULT FOR TYPE real USING learned FAMILY float_ops AS
     OPERATOR 1 pg_catalog.< (real, real),
@@ -255,13 +340,15 @@ CREATE OPERATOR CLASS pg_lsn_ops DEFAULT FOR TYPE pg_lsn USING learned FAMILY pg
 
 CREATE OPERATOR FAMILY time_ops USING learned;
 
-CREATE OPERATOR CLASS time_ops DEFAULT FOR TYPE time without time zone USING learned FAMILY time_ops AS
+CREATE OPERATOR CLASS time_ops DEFAULT FOR TYPE time without time zone
+    USING learned FAMILY time_ops AS
     OPERATOR 1 pg_catalog.< (time without time zone, time without time zone),
     OPERATOR 2 pg_catalog.<= (time without time zone, time without time zone),
     OPERATOR 3 pg_catalog.= (time without time zone, time without time zone),
     OPERATOR 4 pg_catalog.>= (time without time zone, time without time zone),
     OPERATOR 5 pg_catalog.> (time without time zone, time without time zone),
-    FUNCTION 1 (time without time zone, time without time zone) pg_catalog.time_cmp(time without time zone, time without time zone);
+    FUNCTION 1 (time without time zone, time without time zone)
+        pg_catalog.time_cmp(time without time zone, time without time zone);
 
 CREATE OPERATOR FAMILY xid8_ops USING learned;
 
