@@ -1,4 +1,4 @@
-//! SQL values of key columns as integers in the type's order, and back.
+//! SQL values as integers in the order of their type, and back.
 
 use learned::exact::{ordered, word};
 use pgrx::pg_sys;
@@ -28,7 +28,13 @@ pub enum KeyType {
 }
 
 impl KeyType {
-    /// The key type of an operator class's input type.
+    /// The hint for a type that is not supported.
+    pub const HINT: &str = "The supported types are boolean, \"char\", smallint, integer, bigint, \
+         money, real, double precision, date, time, timestamp, timestamptz, oid, xid8, pg_lsn, \
+         macaddr, macaddr8 and uuid. Create a btree index for other types.";
+
+    /// The key type with this OID, which is an operator class's input type. None if the type is not
+    /// supported.
     pub fn of(oid: pg_sys::Oid) -> Option<Self> {
         Some(match oid {
             pg_sys::INT2OID => Self::Int2,
@@ -53,7 +59,7 @@ impl KeyType {
         })
     }
 
-    /// Words of a value.
+    /// How many words a value takes.
     pub const fn words(self) -> usize {
         match self {
             Self::Uuid => 2,
@@ -61,7 +67,7 @@ impl KeyType {
         }
     }
 
-    /// The integer of the least and of the greatest value that fits the type's words.
+    /// The least and the greatest integer that the words of the type can hold.
     pub const fn domain(self) -> (i128, i128) {
         match self {
             Self::Uuid => (i128::MIN, i128::MAX),
@@ -76,17 +82,19 @@ impl KeyType {
     #[inline(always)]
     pub unsafe fn number(self, datum: pg_sys::Datum) -> i128 {
         match self {
-            // SAFETY: such a datum points to 16 bytes, the most significant first.
+            // SAFETY: a uuid's datum points to 16 bytes, the most significant first.
             Self::Uuid => unsafe {
                 (u128::from_be_bytes(*datum.cast_mut_ptr::<[u8; 16]>()) ^ 1 << 127) as i128
             },
-            // SAFETY: the caller's contract.
+            // SAFETY: of these types value() reads the datum, or the bytes that it points to.
             _ => unsafe { self.value(datum) }.into(),
         }
     }
 
-    /// The value as a signed integer in the type's order; of a type of two words the first half. Floating-point
-    /// values of both widths have the same integers, so that they compare with each other.
+    /// The value as a signed integer in the type's order; for a type of two words, its first half.
+    ///
+    /// Values of `real` and of `double precision` that are equal have the same integer, so the two
+    /// types can be compared with each other.
     ///
     /// # Safety
     /// `datum` is a value of the type.
@@ -106,19 +114,22 @@ impl KeyType {
             Self::Float4 => float(f32::from_bits(bits as u32).into()),
             Self::Float8 => float(f64::from_bits(bits as u64)),
             Self::MacAddr => {
-                // SAFETY: such a datum points to six bytes, the most significant first.
+                // SAFETY: a macaddr's datum points to six bytes, the most significant first.
                 let [a, b, c, d, e, f] = unsafe { *datum.cast_mut_ptr::<[u8; 6]>() };
                 i64::from_be_bytes([0, 0, a, b, c, d, e, f])
             }
-            // SAFETY: such a datum points to at least eight bytes, the most significant first.
+            // SAFETY: these types' datum points to 8 bytes (macaddr8) or 16 (uuid), the most
+            // significant first.
             Self::MacAddr8 | Self::Uuid => unsafe {
                 unsigned(u64::from_be_bytes(*datum.cast_mut_ptr::<[u8; 8]>()))
             },
         }
     }
 
-    /// The bytes of a value in an index tuple, zeroes after them; of a type of two words the first half. Of the
-    /// floating-point zeroes it gives the positive one, of the NaNs one.
+    /// The bytes of a value in an index tuple, followed by zeroes; for a type of two words, its
+    /// first half.
+    ///
+    /// Negative zero comes back as positive zero, and every NaN as the same NaN.
     #[inline(always)]
     pub fn bytes(self, value: i64) -> [u8; 8] {
         // The machine is little-endian: the low bytes come first.
@@ -138,8 +149,9 @@ impl KeyType {
         .to_le_bytes()
     }
 
-    /// The bits by which [`Self::bytes`] and the word of a value differ, and those that it keeps, for types where that is all.
-    pub const fn direct(self) -> Option<(u64, u64)> {
+    /// How [`Self::bytes`] follows from a value's word by bit operations alone: the bits to flip,
+    /// and then the bits to keep. None for types where more is needed.
+    pub const fn flips(self) -> Option<(u64, u64)> {
         const SIGN: u64 = 1 << 63;
         match self {
             Self::Bool | Self::Char => Some((SIGN, 0xFF)),
@@ -153,7 +165,7 @@ impl KeyType {
         }
     }
 
-    /// The value of the type nearest to an integer.
+    /// The integer of the type's value that is nearest to `value`.
     pub fn nearest(self, value: i64) -> i64 {
         let (least, most) = match self {
             Self::Int2 => (i16::MIN.into(), i16::MAX.into()),
@@ -199,8 +211,8 @@ impl KeyType {
         }
     }
 
-    /// Whether words are left that no value has, at both ends: of the 64-bit types, dates and times have unused
-    /// values beside the infinities.
+    /// Whether the first and the last word are no value's, or can be spared: dates and times have
+    /// unused values beside the infinities.
     pub const fn has_spare_words(self) -> bool {
         !matches!(
             self,
@@ -208,23 +220,25 @@ impl KeyType {
         )
     }
 
-    /// Whether values mostly grow from row to row: the column decides in which direction an index is stored.
+    /// Whether values mostly grow from row to row. Such a column decides in which direction the
+    /// index is stored.
     pub const fn is_time(self) -> bool {
         matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
     }
 
-    /// Whether an entry tells exactly which value was indexed: of floating-point numbers only
-    /// which one it is equal to.
+    /// Whether an entry determines the indexed value's bytes. An entry of a floating-point number
+    /// determines only which numbers the value is equal to.
     pub fn is_exact(self) -> bool {
         !matches!(self, Self::Float4 | Self::Float8)
     }
 }
 
-/// First and last finite value of the datetime types, as the server counts them.
+/// First and last finite date, in days since 2000-01-01.
 const DATES: (i64, i64) = (-2_451_545, 2_145_031_948);
+/// First and last finite timestamp, in microseconds since 2000-01-01.
 const TIMESTAMPS: (i64, i64) = (-211_813_488_000_000_000, 9_223_371_331_199_999_999);
 
-/// `value`, or the infinity on whose side of all finite values it lies.
+/// `value` if it is finite; else the infinity on its side of the finite values.
 fn or_infinite(value: i64, finite: (i64, i64), infinite: (i64, i64)) -> i64 {
     if value < finite.0 {
         infinite.0
@@ -241,8 +255,8 @@ const fn unsigned(value: u64) -> i64 {
     (value ^ 1 << 63) as i64
 }
 
-/// An order-preserving map of floating-point numbers to integers: both zeroes are equal, all NaNs
-/// are equal and greater than infinity.
+/// An order-preserving map of floating-point numbers to integers. Both zeroes are equal; all NaNs
+/// are equal, and greater than infinity.
 #[inline(always)]
 fn float(value: f64) -> i64 {
     let value = if value == 0.0 {

@@ -1,20 +1,23 @@
 //! Included columns: which types they can have, and their values as words.
 //!
-//! What is stored depends on a value's bytes alone, not on the name of its type: ALTER TABLE keeps an index as it is where an included
-//! column gets another type with the same bytes (oid for int4, timestamptz for timestamp in UTC, a domain).
+//! What is stored depends on a value's bytes alone, not on the name of its type. `ALTER TABLE` does
+//! not rebuild an index if an included column gets another type with the same bytes: oid for int4,
+//! timestamptz for timestamp in UTC, a domain.
 
 use learned::exact::{self, Code};
 use pgrx::pg_sys;
 
-use super::key::KeyType;
+use super::key_type::KeyType;
 
-/// The type as which an included column's values are stored: any other that has the same bytes will do. None if there is none.
+/// The key type as which the values of an included column are stored: one whose values have the
+/// same bytes. None if there is no such type.
 ///
 /// # Safety
-/// The server may be asked for types: a transaction is in progress.
+/// A transaction is in progress, since the type may be looked up in the catalogs.
 pub unsafe fn stored_as(attribute: &pg_sys::FormData_pg_attribute) -> Option<KeyType> {
     let given = KeyType::of(attribute.atttypid);
-    // SAFETY: the type exists as long as a column has it.
+    // SAFETY: a column's type exists as long as the column does, and the lookup is in a
+    // transaction.
     let base = given.or_else(|| KeyType::of(unsafe { pg_sys::getBaseType(attribute.atttypid) }));
     let stored = match (base, attribute.attbyval, attribute.attlen) {
         (Some(float @ (KeyType::Float4 | KeyType::Float8)), _, _) => float,
@@ -34,29 +37,30 @@ pub unsafe fn stored_as(attribute: &pg_sys::FormData_pg_attribute) -> Option<Key
     (stored.layout().1 == align).then_some(stored)
 }
 
-/// The words of a value, of which the second is used by types of two words only, and whether it is marked.
+/// The words of a value, and its mark (see `learned::exact`). Only types of two words use the
+/// second word.
 ///
 /// # Safety
-/// `datum` is a value of a type that is stored as this one.
+/// `datum` is a value of a type that is stored as `stored`.
 #[inline(always)]
 pub unsafe fn words(stored: KeyType, datum: pg_sys::Datum) -> ([u64; 2], bool) {
     let code = match stored {
         KeyType::Float4 => exact::single(datum.value() as u32),
         KeyType::Float8 => exact::double(datum.value() as u64),
         KeyType::Uuid => {
-            // SAFETY: the caller's contract.
+            // SAFETY: only uuid itself is stored as uuid, so the datum is one.
             let number = unsafe { stored.number(datum) };
             let halves = [(number >> 64) as i64, number as i64].map(exact::integer);
             let marked = halves.iter().all(|half| half.marked);
             return (halves.map(|half| half.word), marked);
         }
-        // SAFETY: the caller's contract.
+        // SAFETY: the types stored as one of these have the same bytes, by value or by reference.
         _ => exact::integer(unsafe { stored.value(datum) }),
     };
     ([code.word, exact::NULL], code.marked)
 }
 
-/// The bytes of a value in an index tuple, zeroes behind them; None for NULL.
+/// The bytes of a value in an index tuple, followed by zeroes. None for NULL.
 #[inline(always)]
 pub fn bytes(stored: KeyType, words: [u64; 2], marked: bool) -> Option<[u8; 16]> {
     let [first, second] = words;

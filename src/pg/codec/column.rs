@@ -1,12 +1,12 @@
-//! A column of an index: its values as words of an entry, and conditions on it.
+//! One column of an index: its values as words of an entry, and conditions on it.
 //!
-//! A value takes one word of the entry or two. A column whose direction is not the index's has its bits complemented. NULLs are told
-//! apart in one of three ways:
-//! - the last column: as in `learned::key`, by a bit of the tie;
-//! - a type with unused words: by the first or the last word there is;
+//! A value takes one or two words of the entry. The words are complemented if the column's
+//! direction is not the index's. NULL is told from values in one of three ways:
+//! - in the last column by a bit of the tie, see `learned::key`;
+//! - in a type with unused words by the first or the last word;
 //! - else by a word of its own before the value.
 //!
-//! An included column is coded as `learned::exact` says; NULL is a word like others.
+//! An included column is coded by `learned::exact`, where NULL is one of the words.
 
 use learned::Entry;
 use learned::exact::{self, word};
@@ -17,66 +17,70 @@ use pgrx::pg_sys;
 use smallvec::SmallVec;
 
 use super::included;
-use super::key::KeyType;
+use super::key_type::KeyType;
 
-/// How NULLs of a column are told from values.
+/// How NULL is told from the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nulls {
-    /// The first or last word is NULL.
+pub(super) enum NullCoding {
+    /// The first or the last word is NULL.
     Spare,
-    /// The column has a word before its value: 0 or 1, whichever puts NULLs where they belong.
+    /// The column has a word before its value, which is 0 or 1 and puts NULL first or last.
     Flag,
-    /// By [`NULL_BIT`].
+    /// [`NULL_BIT`] of the tie tells NULL from the value with the same words.
     Tie,
-    /// An included column: by a word of their own, unless this bit of the tie marks a value.
+    /// In an included column one word is NULL, unless this bit of the tie marks it as a value.
     Mark(u8),
 }
 
-/// The bit of the tie for the first included column. Those of the others follow, downwards.
+/// The bit of the tie that marks values of the first included column. The bits of the next columns
+/// follow downwards.
 pub(super) const FIRST_MARK: u8 = 62;
 
 /// How a column is coded.
 #[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// Of an included column the type as which it is stored.
+pub struct ColumnCodec {
+    /// The column's type; for an included column, the type as which it is stored.
     pub key_type: KeyType,
-    /// Its first word in the key.
+    /// The number of the column's first word in the key.
     pub(super) at: u8,
-    /// The words are complemented.
+    /// Whether the words are complemented.
     pub(super) inverted: bool,
-    pub(super) nulls: Nulls,
-    /// NULLs come first in the physical order.
+    pub(super) nulls: NullCoding,
+    /// Whether NULL comes first in the physical order.
     pub nulls_first: bool,
 }
 
-impl Column {
+impl ColumnCodec {
     pub(super) const NONE: Self = Self {
         key_type: KeyType::Int8,
         at: 0,
         inverted: false,
-        nulls: Nulls::Tie,
+        nulls: NullCoding::Tie,
         nulls_first: false,
     };
 
-    /// Where the value begins.
+    /// The number of the value's first word.
     const fn value_at(&self) -> usize {
-        self.at as usize + (matches!(self.nulls, Nulls::Flag)) as usize
+        self.at as usize + (matches!(self.nulls, NullCoding::Flag)) as usize
     }
 
+    /// The bits of the words that are complemented.
     const fn mask(&self) -> u64 {
         if self.inverted { u64::MAX } else { 0 }
     }
 
+    /// The words of the column, as the core describes them.
     pub fn field(&self) -> Field {
         let end = self.value_at() + self.key_type.words();
         Field {
             at: self.at.into(),
             words: end - usize::from(self.at),
-            ties: self.nulls == Nulls::Tie,
+            ties: self.nulls == NullCoding::Tie,
         }
     }
 
-    /// Puts a value, given as its number, into an entry whose words are still zero.
+    /// Puts a value into an entry whose words are still zero. `number` is [`KeyType::number`] of
+    /// the value.
     #[inline(always)]
     pub(super) fn put<const W: usize>(&self, entry: &mut Entry<W>, number: i128) {
         let at = self.value_at();
@@ -94,7 +98,7 @@ impl Column {
             high | low == 0
         } else {
             let value = number as i64;
-            let value = if self.nulls == Nulls::Spare {
+            let value = if self.nulls == NullCoding::Spare {
                 inside(value)
             } else {
                 value
@@ -104,13 +108,13 @@ impl Column {
             stored == 0
         };
         match self.nulls {
-            Nulls::Flag => set(self.at.into(), self.nulls_first.into()),
-            Nulls::Tie if self.nulls_first && zero => entry.tie |= NULL_BIT,
-            Nulls::Tie | Nulls::Spare | Nulls::Mark(_) => {}
+            NullCoding::Flag => set(self.at.into(), self.nulls_first.into()),
+            NullCoding::Tie if self.nulls_first && zero => entry.tie |= NULL_BIT,
+            NullCoding::Tie | NullCoding::Spare | NullCoding::Mark(_) => {}
         }
     }
 
-    /// Puts the value of an included column into an entry. None is NULL.
+    /// Puts a value of an included column into an entry. None is NULL.
     ///
     /// # Safety
     /// `value` is of the column's type.
@@ -122,7 +126,7 @@ impl Column {
         value: Option<pg_sys::Datum>,
     ) {
         let (words, marked) = match value {
-            // SAFETY: the caller's contract.
+            // SAFETY: the column's type is stored as key_type, see included::stored_as().
             Some(datum) => unsafe { included::words(self.key_type, datum) },
             None => ([exact::NULL; 2], false),
         };
@@ -138,10 +142,10 @@ impl Column {
     pub(super) fn put_null<const W: usize>(&self, entry: &mut Entry<W>) {
         let at = usize::from(self.at);
         let (words, word) = match self.nulls {
-            Nulls::Flag => (1, (!self.nulls_first).into()),
+            NullCoding::Flag => (1, (!self.nulls_first).into()),
             _ if self.nulls_first => return,
-            Nulls::Spare | Nulls::Mark(_) => (1, u64::MAX),
-            Nulls::Tie => {
+            NullCoding::Spare | NullCoding::Mark(_) => (1, u64::MAX),
+            NullCoding::Tie => {
                 entry.tie |= NULL_BIT;
                 (self.key_type.words(), u64::MAX)
             }
@@ -154,13 +158,14 @@ impl Column {
             .for_each(|to| *to = word);
     }
 
-    /// The bytes of an entry's value in an index tuple, zeroes behind them; None for NULL.
+    /// The bytes of an entry's value in an index tuple, followed by zeroes. None for NULL.
     #[inline(always)]
     pub fn bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 16]> {
         self.decode(entry, |value| value)
     }
 
-    /// Likewise where the words may be no value's: of the nearest one.
+    /// As [`ColumnCodec::bytes`], for words that may not be any value's: the bytes of the nearest
+    /// value.
     pub fn nearest_bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 16]> {
         self.decode(entry, |value| self.key_type.nearest(value))
     }
@@ -177,19 +182,19 @@ impl Column {
         let first = stored(at);
         let second = if two { stored(at + 1) } else { first };
         if W > 1
-            && let Nulls::Mark(mark) = self.nulls
+            && let NullCoding::Mark(mark) = self.nulls
         {
             let marked = entry.tie >> mark & 1 != 0;
             return included::bytes(self.key_type, [first, second], marked);
         }
         let bit = entry.tie & NULL_BIT != 0;
         let null = match (self.nulls, self.nulls_first) {
-            (Nulls::Mark(_), _) => false,
-            (Nulls::Spare, true) => first == 0,
-            (Nulls::Spare, false) => first == u64::MAX,
-            (Nulls::Flag, first) => (stored(self.at.into()) == 0) == first,
-            (Nulls::Tie, true) => first | second == 0 && !bit,
-            (Nulls::Tie, false) => bit && first & second == u64::MAX,
+            (NullCoding::Mark(_), _) => false,
+            (NullCoding::Spare, true) => first == 0,
+            (NullCoding::Spare, false) => first == u64::MAX,
+            (NullCoding::Flag, first) => (stored(self.at.into()) == 0) == first,
+            (NullCoding::Tie, true) => first | second == 0 && !bit,
+            (NullCoding::Tie, false) => bit && first & second == u64::MAX,
         };
         if null {
             return None;
@@ -199,37 +204,37 @@ impl Column {
         let (low, high) = bytes.split_at_mut(8);
         if two {
             low.copy_from_slice(&self.key_type.bytes(value(first)));
-            // Only of the first half the sign is turned.
+            // The sign bit is flipped in the first half only.
             high.copy_from_slice(&(second ^ self.mask()).to_be_bytes());
         } else {
             let value = match self.nulls {
-                Nulls::Spare => outside(value(first)),
-                Nulls::Flag | Nulls::Tie | Nulls::Mark(_) => value(first),
+                NullCoding::Spare => outside(value(first)),
+                NullCoding::Flag | NullCoding::Tie | NullCoding::Mark(_) => value(first),
             };
             low.copy_from_slice(&self.key_type.bytes(correct(value)));
         }
         Some(bytes)
     }
 
-    /// Whether an entry tells exactly which value was indexed.
+    /// Whether an entry determines the indexed value's bytes.
     pub fn is_exact(&self) -> bool {
-        matches!(self.nulls, Nulls::Mark(_)) || self.key_type.is_exact()
+        matches!(self.nulls, NullCoding::Mark(_)) || self.key_type.is_exact()
     }
 
-    /// The short way from the column's word to the value's bytes, if there is one.
-    pub(super) fn direct(&self) -> Option<Direct> {
-        if matches!(self.nulls, Nulls::Mark(_)) {
+    /// How to get the value's bytes from the column's word by bit operations, if they suffice.
+    pub(super) fn bit_decoder(&self) -> Option<BitDecoder> {
+        if matches!(self.nulls, NullCoding::Mark(_)) {
             return None;
         }
-        let (turned, kept) = self.key_type.direct()?;
-        Some(Direct {
+        let (flipped, kept) = self.key_type.flips()?;
+        Some(BitDecoder {
             at: self.value_at() as u8,
-            turned: turned ^ self.mask(),
+            flipped: flipped ^ self.mask(),
             kept,
         })
     }
 
-    /// No condition yet.
+    /// The limits that admit every value.
     pub fn limits(&self) -> Limits {
         let (first, last) = self.key_type.domain();
         Limits::of(first, last)
@@ -250,7 +255,8 @@ impl Column {
         }
     }
 
-    /// The condition that the column's value is within one of some limits, which are ascending and disjoint.
+    /// The condition that the column's value is within one of these limits, which are ascending and
+    /// disjoint.
     pub fn is_within<const W: usize>(&self, limits: &[Limits]) -> Condition<W> {
         let span = |piece| self.span(piece);
         let pieces = limits.iter().flat_map(Limits::pieces);
@@ -264,6 +270,7 @@ impl Column {
         }
     }
 
+    /// An interval of values as a span of entries.
     fn span<const W: usize>(&self, (values, sure): (Interval, bool)) -> Span<W> {
         let (mut first, mut last) = (Entry::MIN, Entry::MIN);
         self.put(&mut first, values.first);
@@ -275,36 +282,39 @@ impl Column {
     }
 }
 
-/// How to get the bytes of a value from its word, for types where a few bit operations do.
+/// How to get the bytes of a value from its word, for types where a few bit operations suffice.
 #[derive(Debug, Clone, Copy)]
-pub struct Direct {
+pub struct BitDecoder {
+    /// The number of the word.
     at: u8,
-    /// Bits of the word that are complements of the value's.
-    turned: u64,
-    /// Bits that belong to the value.
+    /// The bits of the word that are complements of the value's.
+    flipped: u64,
+    /// The bits that belong to the value.
     kept: u64,
 }
 
-impl Direct {
+impl BitDecoder {
     pub(super) const NONE: Self = Self {
         at: 0,
-        turned: 0,
+        flipped: 0,
         kept: 0,
     };
 
-    /// The bytes of an entry's value; None for NULL, for infinities, and for values that have these words.
+    /// The bytes of an entry's value. None for NULL, for infinities, and for the few values that
+    /// share their words.
     #[inline(always)]
     pub fn bytes<const W: usize>(&self, entry: &Entry<W>) -> Option<[u8; 8]> {
-        /// NULL and infinities have the first or the last words; a NULL that a word of its own tells has 0.
+        /// This many words at either end are NULL's or an infinity's. A NULL that is told by a word
+        /// of its own has the value word 0.
         const SPECIAL: u64 = 2;
         let word = *entry.key.get(usize::from(self.at))?;
         (word.wrapping_add(SPECIAL) >= 2 * SPECIAL)
-            .then_some(((word ^ self.turned) & self.kept).to_le_bytes())
+            .then_some(((word ^ self.flipped) & self.kept).to_le_bytes())
     }
 }
 
-/// Makes room for NULL at either end of 64 bits. Of the values near the ends only the infinities occur, and
-/// a limit beside an infinity stays beside it.
+/// Moves values inwards, so that the first and the last word are free for NULL. Of the values near
+/// the ends only the infinities occur, and a limit beside an infinity stays beside it.
 const fn inside(value: i64) -> i64 {
     const FIRST: i64 = i64::MIN + 2;
     const LAST: i64 = i64::MAX - 2;
@@ -317,7 +327,7 @@ const fn inside(value: i64) -> i64 {
     }
 }
 
-/// The value of which [`inside`] made this one.
+/// The inverse of [`inside`] for values that occur.
 const fn outside(value: i64) -> i64 {
     const LEAST: i64 = i64::MIN + 1;
     const GREATEST: i64 = i64::MAX - 1;

@@ -1,4 +1,5 @@
-//! Pages of an index under construction: written to shared buffers, logged all at once at the end.
+//! The pages of an index under construction: written to shared buffers, and logged together at the
+//! end.
 
 use learned::Result;
 use learned::page::{self, Block, Page};
@@ -6,16 +7,17 @@ use learned::store::{Guard, Store};
 use learned::tree::Sink;
 use pgrx::pg_sys;
 
-use super::index::IndexStore;
+use super::index_store::IndexStore;
 
-/// Writes pages without logging each. Nobody else may use the index until [`Bulk::finish`].
-pub struct Bulk<'r> {
+/// Writes pages without logging each of them. No other process may use the index until
+/// [`BulkWriter::finish`].
+pub struct BulkWriter<'r> {
     store: &'r IndexStore,
     blocks: Block,
 }
 
-impl<'r> Bulk<'r> {
-    /// Starts with what the relation's file has now (nothing, in a build).
+impl<'r> BulkWriter<'r> {
+    /// Starts with the blocks that the relation's file has now: none, in a build.
     pub fn new(store: &'r IndexStore) -> Result<Self> {
         Ok(Self {
             store,
@@ -23,16 +25,16 @@ impl<'r> Bulk<'r> {
         })
     }
 
-    /// Ends a build of `used` blocks: stamps what is left of an abandoned first attempt as free,
-    /// and logs all pages, where the relation is logged.
+    /// Ends a build of `used` blocks. Marks the blocks that an abandoned first attempt has left
+    /// behind as free, and logs all pages if the relation is logged.
     pub fn finish(mut self, used: Block, words: usize) -> Result<()> {
         let free = page::free(words, 0);
         for block in used..self.blocks {
             self.put(block, &free)?;
         }
-        if self.store.logged() {
-            // SAFETY: the relation is open and has this many blocks; our pages have a standard
-            // header, and blocks never written are skipped as new.
+        if self.store.is_logged() {
+            // SAFETY: the relation is open and has `blocks` blocks. The pages have standard
+            // headers, and the server skips blocks that were never written, since they are new.
             unsafe {
                 pg_sys::log_newpage_range(
                     self.store.raw(),
@@ -47,7 +49,7 @@ impl<'r> Bulk<'r> {
     }
 }
 
-impl Sink for Bulk<'_> {
+impl Sink for BulkWriter<'_> {
     fn put(&mut self, block: Block, page: &Page) -> Result<()> {
         let mut write = loop {
             if block < self.blocks {
@@ -59,8 +61,8 @@ impl Sink for Bulk<'_> {
                 break new;
             }
         };
-        // SAFETY: the buffer is pinned and exclusively locked. Everything but LSN and checksum is
-        // copied, from a private page of the same size.
+        // SAFETY: the guard has the buffer pinned and exclusively locked. Everything but LSN and
+        // checksum is copied, from a private page of the same size.
         unsafe {
             let from = page.as_ptr().add(page::pd::FLAGS);
             let to = write.page_mut().add(page::pd::FLAGS);

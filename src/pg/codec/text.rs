@@ -1,4 +1,4 @@
-//! Keys as text, a string a column, through the input and output functions of their types.
+//! Keys as text: a string for each column, by the input and output functions of its type.
 
 use std::ffi::{CStr, CString};
 
@@ -6,23 +6,25 @@ use learned::Entry;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::columns::{Columns, MOST_COLUMNS};
+use super::entry::{EntryCodec, MAX_COLUMNS};
 use crate::error::raise;
 
-/// The values of an entry's key columns; None is NULL. Of words that no value of the type has the nearest value.
+/// The values of an entry's key columns. None is NULL. If no value has an entry's words, the
+/// nearest value is returned.
 ///
 /// # Safety
-/// `index` is open and `columns` are its columns.
+/// `index` is open and `codec` is its codec.
 pub unsafe fn of_entry<const W: usize>(
     index: pg_sys::Relation,
-    columns: &Columns,
+    codec: &EntryCodec,
     entry: &Entry<W>,
 ) -> Vec<Option<String>> {
-    let columns = columns.keys().iter().enumerate();
+    let columns = codec.keys().iter().enumerate();
     let text = columns.map(|(i, column)| {
         let bytes = column.nearest_bytes(entry)?;
-        // SAFETY: the type's output function gets a value of the type: by value the bytes themselves,
-        // which a datum holds in the machine's order, else their address. It returns a C string.
+        // SAFETY: the output function of the column's type gets a value of that type. The datum of
+        // a type passed by value holds the bytes, in the machine's order, which is little-endian;
+        // else it is their address, and `bytes` outlives the call. The function returns a C string.
         unsafe {
             let type_oid = *(*index).rd_opcintype.add(i);
             let (mut function, mut varlena) = (pg_sys::InvalidOid, false);
@@ -41,25 +43,27 @@ pub unsafe fn of_entry<const W: usize>(
     text.collect()
 }
 
-/// The least entry of a key whose values are given as text, as many as there are key columns; None is NULL.
+/// The least entry with the key whose values are given as text, one for each key column. None is
+/// NULL. Raises the errors of the types' input functions.
 ///
 /// # Safety
-/// As for [`of_entry`].
+/// `index` is open and `codec` is its codec. There are not more texts than key columns.
 pub unsafe fn to_entry<'a, const W: usize>(
     index: pg_sys::Relation,
-    columns: &Columns,
+    codec: &EntryCodec,
     texts: impl Iterator<Item = Option<&'a str>>,
 ) -> Entry<W> {
-    let mut values = [pg_sys::Datum::null(); MOST_COLUMNS];
-    let mut nulls = [true; MOST_COLUMNS];
+    let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
+    let mut nulls = [true; MAX_COLUMNS];
     for (i, ((value, null), text)) in values.iter_mut().zip(&mut nulls).zip(texts).enumerate() {
         let Some(text) = text else { continue };
         let Ok(text) = CString::new(text) else {
-            // The server's texts have no zero bytes.
+            // Values of type text have no zero bytes, so this does not happen.
             let code = PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION;
-            raise(code, "invalid byte in a key", None);
+            raise(code, "key contains a zero byte", None);
         };
-        // SAFETY: the type's input function gets a C string and returns a value of the type.
+        // SAFETY: `i` counts key columns, for which rd_opcintype has elements. The input function
+        // of the column's type gets a C string and returns a value of that type.
         unsafe {
             let type_oid = *(*index).rd_opcintype.add(i);
             let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
@@ -69,10 +73,11 @@ pub unsafe fn to_entry<'a, const W: usize>(
         }
         *null = false;
     }
-    // SAFETY: the arrays have an element for each column.
+    // SAFETY: the arrays have an element for each of the at most MAX_COLUMNS columns. The values of
+    // included columns are NULL.
     let entry = unsafe {
         let tid = pg_sys::ItemPointerData::default();
-        columns.entry(values.as_ptr(), nulls.as_ptr(), &raw const tid)
+        codec.entry(values.as_ptr(), nulls.as_ptr(), &raw const tid)
     };
-    columns.same_key(&entry).from
+    codec.same_key(&entry).from
 }

@@ -1,4 +1,4 @@
-//! An open index, as the storage below the core sees it.
+//! An open index as the core's storage.
 
 use pgrx::pg_sys;
 
@@ -7,15 +7,16 @@ use crate::pg::ffi;
 /// The pages of one fork of an open index.
 pub struct IndexStore {
     pub(super) rel: pg_sys::Relation,
-    /// Words of a key.
+    /// The number of words of a key.
     pub(super) words: usize,
     pub(super) fork: pg_sys::ForkNumber::Type,
     pub(super) strategy: pg_sys::BufferAccessStrategy,
+    /// Whether VACUUM uses the store.
     pub(super) vacuum: bool,
 }
 
 impl IndexStore {
-    /// The main fork of an index with keys of so many words.
+    /// The main fork of an index whose keys have `words` words.
     ///
     /// # Safety
     /// `rel` is an index, open and locked for as long as the store and its guards live.
@@ -29,23 +30,23 @@ impl IndexStore {
         }
     }
 
-    /// The INIT fork of an unlogged index, from which its main fork is made anew after a crash.
-    /// It is always logged, whatever the main fork is.
+    /// The init fork of an unlogged index, from which recovery restores its main fork. It is always
+    /// logged, although the main fork is not.
     ///
     /// # Safety
     /// As for [`IndexStore::new`].
     pub unsafe fn init_fork(rel: pg_sys::Relation, words: usize) -> Self {
         Self {
             fork: pg_sys::ForkNumber::INIT_FORKNUM,
-            // SAFETY: the caller keeps new's contract.
+            // SAFETY: all forks belong to the same open relation.
             ..unsafe { Self::new(rel, words) }
         }
     }
 
-    /// The main fork as VACUUM reads it: through its ring of buffers, with its cost delay.
+    /// The main fork as VACUUM reads it: through its ring of buffers, and with its cost delay.
     ///
     /// # Safety
-    /// As for [`IndexStore::new`]; `strategy` is null or lives as long.
+    /// As for [`IndexStore::new`]; `strategy` is null or lives as long as the store.
     pub unsafe fn vacuum(
         rel: pg_sys::Relation,
         words: usize,
@@ -54,7 +55,7 @@ impl IndexStore {
         Self {
             strategy,
             vacuum: true,
-            // SAFETY: the caller keeps new's contract.
+            // SAFETY: the relation is open for as long as the store lives.
             ..unsafe { Self::new(rel, words) }
         }
     }
@@ -64,15 +65,15 @@ impl IndexStore {
         self.rel
     }
 
-    /// Words of a key.
+    /// The number of words of a key.
     #[inline(always)]
     pub fn words(&self) -> usize {
         self.words
     }
 
     /// Whether changes are logged.
-    pub(super) fn logged(&self) -> bool {
-        // SAFETY: the relation is open.
+    pub(super) fn is_logged(&self) -> bool {
+        // SAFETY: the relation is open as long as the store lives.
         let needs_wal = unsafe { ffi::relation_needs_wal(self.rel) };
         needs_wal || self.fork == pg_sys::ForkNumber::INIT_FORKNUM
     }

@@ -1,33 +1,34 @@
-//! Where a search key lies among the values of a column.
+//! Where a search key lies among the values of a column, if necessary of another type.
 //!
-//! The comparisons follow the operators of nbtree's families exactly, so that an index
-//! scan answers what a sequential scan answers:
+//! The comparisons follow the operators of nbtree's families exactly, so that an index scan returns
+//! what a sequential scan returns:
 //! - integers: `int4 = 2^40` matches nothing, `int4 < 2^40` everything but NULL;
-//! - dates against timestamps: a date is its midnight; one beyond the timestamp range lies between
-//!   the last finite timestamp and infinity;
-//! - a timestamptz column against date or timestamp: the operator converts the key, and so do we;
-//! - a date or timestamp column against timestamptz: the operator converts the column's values by
-//!   the session's time zone. That is not monotone where clocks go forward: the skipped hour and the one after
-//!   it are the same instants. Near a change of the zone's offset the range is widened to all local times that can be
-//!   affected, and these are rechecked.
+//! - dates and timestamps: a date is its midnight. A date beyond the range of timestamps lies
+//!   between the last finite timestamp and infinity;
+//! - a timestamptz column and a date or timestamp key: the operator converts the key, and so does
+//!   this file;
+//! - a date or timestamp column and a timestamptz key: the operator converts the column's values by
+//!   the session's time zone. That is not monotone where clocks go forward: the skipped hour and
+//!   the hour after it are the same instants. Near a change of the zone's offset the range is
+//!   widened to all local times that the change can affect, and these are rechecked.
 
 use learned::range::Place;
 use pgrx::pg_sys;
 
-use super::key::KeyType;
+use super::codec::KeyType;
 
 const MICROS: i128 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 const DAY_MICROS: i128 = DAY_SECONDS as i128 * MICROS;
-/// Unix time of PostgreSQL's epoch, 2000-01-01.
+/// PostgreSQL's epoch, 2000-01-01, in seconds since the Unix epoch.
 const EPOCH: i64 = 10_957 * DAY_SECONDS;
-/// No time zone is further from UTC: POSIX zone names allow 167 hours.
-const FARTHEST: i64 = 7 * DAY_SECONDS;
+/// A bound on a time zone's offset from UTC, in seconds. POSIX zone names allow 167 hours.
+const MAX_OFFSET: i64 = 7 * DAY_SECONDS;
 
-/// Where a key lies among the values of a column.
+/// Where the value `datum` of type `key` lies among the values of a column of type `column`.
 ///
 /// # Safety
-/// `key` is the type of `datum`.
+/// `datum` is a value of type `key`.
 pub unsafe fn place(column: KeyType, key: KeyType, datum: pg_sys::Datum) -> Place {
     use KeyType::*;
     if matches!(
@@ -36,15 +37,15 @@ pub unsafe fn place(column: KeyType, key: KeyType, datum: pg_sys::Datum) -> Plac
             | (Timestamp | TimestampTz, Date)
             | (TimestampTz, Timestamp)
     ) {
-        // SAFETY: the caller's contract.
-        return across(column, key, unsafe { key.value(datum) });
+        // SAFETY: `key` is one of the date and time types, whose values are in the datum itself.
+        return place_of_time(column, key, unsafe { key.value(datum) });
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: `datum` is of type `key`, the only condition of number().
     Place::at(unsafe { key.number(datum) })
 }
 
-/// The same for dates and times of two types.
-fn across(column: KeyType, key: KeyType, value: i64) -> Place {
+/// As [`place`], for dates and times of two different types.
+fn place_of_time(column: KeyType, key: KeyType, value: i64) -> Place {
     use KeyType::*;
     match (column, key) {
         (Date, Timestamp) => match infinite(value) {
@@ -60,22 +61,22 @@ fn across(column: KeyType, key: KeyType, value: i64) -> Place {
             None => local(value),
         },
         (Timestamp, Date) => converted(|overflow| {
-            // SAFETY: plain integers; with `overflow` given the function does not raise errors.
+            // SAFETY: the function computes with integers. Given `overflow`, it raises no error.
             unsafe { pg_sys::date2timestamp_opt_overflow(value as pg_sys::DateADT, overflow) }
         }),
         (TimestampTz, Date) => converted(|overflow| {
-            // SAFETY: as above.
+            // SAFETY: given `overflow`, the function raises no error.
             unsafe { pg_sys::date2timestamptz_opt_overflow(value as pg_sys::DateADT, overflow) }
         }),
         (TimestampTz, Timestamp) => converted(|overflow| {
-            // SAFETY: as above.
+            // SAFETY: given `overflow`, the function raises no error.
             unsafe { pg_sys::timestamp2timestamptz_opt_overflow(value, overflow) }
         }),
         _ => Place::at(value.into()),
     }
 }
 
-/// -1 or 1 for the infinite timestamps.
+/// -1 or 1 for the infinite timestamps, None for finite ones.
 fn infinite(value: i64) -> Option<i64> {
     match value {
         i64::MIN => Some(-1),
@@ -84,7 +85,7 @@ fn infinite(value: i64) -> Option<i64> {
     }
 }
 
-/// The column's own value for an infinity.
+/// The place of an infinity, given by its sign, in the column's own type.
 fn infinity(column: KeyType, sign: i64) -> Place {
     let value = match (column, sign < 0) {
         (KeyType::Date, true) => i64::from(i32::MIN),
@@ -95,8 +96,8 @@ fn infinity(column: KeyType, sign: i64) -> Place {
     Place::at(value.into())
 }
 
-/// The place of a key that the operator converts to the column's type: beyond the range of finite
-/// timestamps it is still not infinite.
+/// The place of a key that the operator converts to the column's type. A key beyond the range of
+/// finite timestamps is still less than infinity.
 fn converted(convert: impl FnOnce(&mut i32) -> i64) -> Place {
     let mut overflow = 0;
     let value = convert(&mut overflow);
@@ -107,32 +108,35 @@ fn converted(convert: impl FnOnce(&mut i32) -> i64) -> Place {
     }
 }
 
-/// Where an instant lies among local times (microseconds) that are compared by way of the instant
-/// that the session's time zone gives them.
+/// Where an instant lies among local times. Both are in microseconds. The operator compares a local
+/// time by the instant that the session's time zone gives it.
 ///
-/// A local time `t` counts as the instant `t - offset(t)`. With offsets between `least` and
-/// `greatest`, every `t < instant + least` is earlier and every `t > instant + greatest` later than the
-/// instant, however the offset changes in between. Which offsets can occur is first found
-/// for all local times that could be in doubt at all, then for those that still are.
+/// A local time `t` is the instant `t - offset(t)`. With offsets between `least` and `greatest`,
+/// every `t < instant + least` is earlier than the instant and every `t > instant + greatest` is
+/// later, however the offset changes in between. The offsets that can occur are first found for all
+/// local times that could be in doubt, and then for those that still are.
 fn local(instant: i64) -> Place {
     let seconds = instant.div_euclid(MICROS as i64) + EPOCH;
     let day = DAY_SECONDS;
-    let Some((least, greatest)) = offsets(seconds - FARTHEST - day, seconds + 2 * FARTHEST + day)
+    let Some((least, greatest)) =
+        offsets(seconds - MAX_OFFSET - day, seconds + 2 * MAX_OFFSET + day)
     else {
-        return zone(instant, -FARTHEST, FARTHEST);
+        return zone(instant, -MAX_OFFSET, MAX_OFFSET);
     };
     if least == greatest {
         return zone(instant, least, greatest);
     }
-    // PostgreSQL takes the first change after the day before (the local time read as UTC), and the
-    // offset after that change only if it happens no later than the local time read with either offset.
+    // PostgreSQL reads the local time as UTC, goes one day back, and takes the first change of the
+    // offset after that. It uses the offset after the change only if the change is not later than
+    // the local time read with either offset.
     match offsets(seconds + least - day - 2, seconds + greatest - least + 2) {
         Some((least, greatest)) => zone(instant, least, greatest),
-        None => zone(instant, -FARTHEST, FARTHEST),
+        None => zone(instant, -MAX_OFFSET, MAX_OFFSET),
     }
 }
 
-/// The local times in doubt, with offsets in seconds east of UTC.
+/// The place of an instant if the offset is between `least` and `greatest`, in seconds east of UTC:
+/// the local times in between are in doubt.
 fn zone(instant: i64, least: i64, greatest: i64) -> Place {
     let instant = i128::from(instant);
     let (first, last) = (
@@ -146,7 +150,8 @@ fn zone(instant: i64, least: i64, greatest: i64) -> Place {
     }
 }
 
-/// The least and the greatest offset of the session's time zone in effect between two Unix times.
+/// The least and the greatest offset of the session's time zone between two Unix times. None if the
+/// server does not know.
 fn offsets(from: i64, to: i64) -> Option<(i64, i64)> {
     let (mut least, mut greatest) = (i64::MAX, i64::MIN);
     let mut time = from;
@@ -154,7 +159,8 @@ fn offsets(from: i64, to: i64) -> Option<(i64, i64)> {
         let (mut before, mut after) = (0, 0);
         let (mut before_dst, mut after_dst) = (0, 0);
         let mut boundary = 0;
-        // SAFETY: all pointers are to locals; session_timezone is set for the life of the backend.
+        // SAFETY: the pointers are to local variables, and session_timezone is never null once the
+        // backend has read its settings.
         let found = unsafe {
             pg_sys::pg_next_dst_boundary(
                 &time,
