@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 mkdir -p "$WORK/logs"
 passed=0 failed=0
-for name in ${TESTS:-regress differential schemas isolation unique crash kill damage standby bare concurrency failsafe suspects indexonly counters copies races disk}; do
+for name in ${TESTS:-regress differential schemas isolation unique crash kill damage standby bare concurrency failsafe suspects indexonly counters copies races disk backtrace}; do
     printf '%-14s ' "$name"
     began=$SECONDS
     # These are followed by a standby, which has the same pages at the end.

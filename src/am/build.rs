@@ -12,7 +12,7 @@ use pgrx::prelude::*;
 
 use crate::am::spill::Spill;
 use crate::am::unique;
-use crate::error::{OrRaise, internal, raise};
+use crate::error::{OrRaise, name, raise};
 use crate::options;
 use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::ffi;
@@ -97,7 +97,7 @@ unsafe fn build<const W: usize>(
         )
     };
     if store.blocks().or_raise(index) != 0 {
-        internal(index, "already contains data");
+        not_empty(index, "index");
     }
     let mut bulk = BulkWriter::new(&store).or_raise(index);
     let mut build = Build::<W> {
@@ -359,6 +359,13 @@ fn out_of_memory() -> ! {
     )
 }
 
+/// Raises an ERROR for an index, or a fork of one, that is built although it has pages.
+#[cold]
+fn not_empty(index: pg_sys::Relation, what: &str) -> ! {
+    let message = format!("{what} \"{}\" already contains data", name(index));
+    raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, None)
+}
+
 /// The access method's `ambuildempty`: the INIT fork of an unlogged index.
 ///
 /// # Safety
@@ -382,7 +389,7 @@ unsafe fn build_empty<const W: usize>(index: pg_sys::Relation, columns: &EntryCo
     for (block, page) in empty_index::<W>(fill, columns.descriptor()) {
         let mut write = store.extend();
         if write.block() != block {
-            internal(index, "its INIT fork already contains data");
+            not_empty(index, "init fork of index");
         }
         store
             .commit(&mut [(&mut write, Change::Image(page))])

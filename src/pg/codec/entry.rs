@@ -135,8 +135,8 @@ impl EntryCodec {
                         "access method \"learned\" does not support included columns of type {}",
                         type_name(attribute.atttypid)
                     ),
-                    "Included columns can be of types of up to 8 bytes that are passed by value, and \
-                     of types macaddr, macaddr8 and uuid. Create a btree index for other types.",
+                    "Included columns can be of types of up to 8 bytes that are passed by value, \
+                     and of macaddr, macaddr8 and uuid. Create a btree index for other types.",
                 ),
             }
         }
