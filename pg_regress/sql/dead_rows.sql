@@ -1,4 +1,4 @@
--- Entries of dead rows go when scans come across them, as soon as the rows are pruned to line pointers.
+-- Scans delete the entries of dead rows that they meet, once the rows are pruned to line pointers.
 CREATE TABLE q (id int8, pad text);
 CREATE INDEX q_id ON q USING learned (id);
 INSERT INTO q SELECT i, repeat('p', 100) FROM generate_series(1, 20000) i;
@@ -10,7 +10,7 @@ SELECT entries FROM omendb_stats('q_id');
 SELECT id FROM q WHERE id > 0 ORDER BY id LIMIT 1;
 SELECT entries BETWEEN 5000 AND 5100 AS removed FROM omendb_stats('q_id');
 SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0');
--- Backward, in index-only scans, by a cursor that turns round.
+-- Backward, in index-only scans, and by a cursor that changes its direction.
 DELETE FROM q WHERE id > 18000;
 SELECT id FROM q WHERE id > 0 ORDER BY id DESC LIMIT 1;
 SELECT entries BETWEEN 3000 AND 3100 AS removed FROM omendb_stats('q_id');
@@ -25,10 +25,11 @@ FETCH 1 FROM c;
 COMMIT;
 SELECT entries BETWEEN 1999 AND 2100 AS removed FROM omendb_stats('q_id');
 SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0');
--- What comes again at the place of a removed entry is found.
+-- A new entry with the key of a deleted one is found.
 INSERT INTO q SELECT i, repeat('p', 100) FROM generate_series(1, 20000, 3) i;
 SELECT same('SELECT id FROM q WHERE id > 0');
--- A page that is not full is not pruned, so somebody on a standby might still want its rows.
+-- A page that is not full is not pruned. A query on a standby might still see its rows, so their
+-- entries stay.
 CREATE TABLE q_small (id int8);
 CREATE INDEX q_small_id ON q_small USING learned (id);
 INSERT INTO q_small SELECT generate_series(1, 100);
@@ -38,30 +39,40 @@ SELECT id FROM q_small WHERE id > 0 ORDER BY id LIMIT 1;
 SELECT entries FROM omendb_stats('q_small_id');
 SELECT omendb_check('q_small_id', true), same('SELECT id FROM q_small WHERE id > 0');
 VACUUM q, q_small;
-SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0'), omendb_check('q_small_id', true);
+SELECT omendb_check('q_id', true), same('SELECT id FROM q WHERE id > 0'),
+    omendb_check('q_small_id', true);
 DROP TABLE q, q_small;
--- A leaf that is full gets rid of its dead entries instead of being split, even if their rows are not pruned; also if keys are unique.
+-- Before a full leaf is split, its dead entries are deleted, even if their rows are not pruned. The
+-- same if keys are unique.
 SET omendb.allow_unique = on;
 CREATE TABLE q_full (k int8, u int8, n int8);
-INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0) FROM generate_series(1, 44000) i;
+INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0)
+    FROM generate_series(1, 44000) i;
 CREATE INDEX q_full_k ON q_full USING learned (k);
 CREATE UNIQUE INDEX q_full_u ON q_full USING learned (u);
 CREATE UNIQUE INDEX q_full_n ON q_full USING learned (n, u);
-CREATE TEMPORARY TABLE before AS SELECT x, leaves FROM unnest('{q_full_k, q_full_u, q_full_n}'::regclass[]) x, omendb_stats(x);
+CREATE TEMPORARY TABLE before AS SELECT x, leaves
+    FROM unnest('{q_full_k, q_full_u, q_full_n}'::regclass[]) x, omendb_stats(x);
 DELETE FROM q_full WHERE hashint8extended(k, 3) % 4 = 0;
-INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0) FROM generate_series(44001, 55000) i;
-SELECT x, s.leaves < before.leaves * 1.4 AS few_splits, s.entries < 55000 AS removed FROM before, omendb_stats(x) s;
+INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0)
+    FROM generate_series(44001, 55000) i;
+SELECT x, s.leaves < before.leaves * 1.4 AS few_splits, s.entries < 55000 AS removed FROM before,
+    omendb_stats(x) s;
 SELECT omendb_check(x, true) FROM before;
-SELECT same('SELECT k FROM q_full WHERE k > 0'), same('SELECT u FROM q_full WHERE u > 0'), same('SELECT n, u FROM q_full WHERE n > 0');
--- What is not there for certain yet, or not gone for certain, stays.
+SELECT same('SELECT k FROM q_full WHERE k > 0'), same('SELECT u FROM q_full WHERE u > 0'),
+    same('SELECT n, u FROM q_full WHERE n > 0');
+-- Entries stay if their rows are not committed yet, or if their deletion is not.
 BEGIN;
 DELETE FROM q_full WHERE hashint8extended(k, 3) % 4 = 1;
-INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0) FROM generate_series(60001, 80000) i;
+INSERT INTO q_full SELECT hashint8extended(i, 1), hashint8extended(i, 2), NULLIF(i % 10, 0)
+    FROM generate_series(60001, 80000) i;
 ROLLBACK;
 SELECT omendb_check(x, true) FROM before;
-SELECT same('SELECT k FROM q_full WHERE k > 0'), same('SELECT u FROM q_full WHERE u > 0'), same('SELECT n, u FROM q_full WHERE n > 0');
+SELECT same('SELECT k FROM q_full WHERE k > 0'), same('SELECT u FROM q_full WHERE u > 0'),
+    same('SELECT n, u FROM q_full WHERE n > 0');
 DROP TABLE q_full, before;
--- Where the statistics know of no dead rows, full leaves are split without asking the table: inserts look at as many of its pages as without an index.
+-- If the statistics show no dead rows, full leaves are split without a look at the table: inserts
+-- read as many of its pages as without an index.
 CREATE TABLE q_live (k int8) WITH (autovacuum_enabled = off);
 CREATE TABLE q_bare (k int8) WITH (autovacuum_enabled = off);
 CREATE INDEX q_live_k ON q_live USING learned (k);
@@ -73,7 +84,10 @@ CREATE TEMPORARY TABLE before AS SELECT relid, heap_blks_hit + heap_blks_read AS
 INSERT INTO q_live SELECT hashint8extended(i, 1) FROM generate_series(30001, 130000) i;
 INSERT INTO q_bare SELECT hashint8extended(i, 1) FROM generate_series(30001, 130000) i;
 SELECT pg_stat_force_next_flush();
-SELECT max(s.leaves) - max(before.leaves) > 20 AS splits, max(looked) > 50000 AS counted, max(looked) - min(looked) < 20 AS unasked
-    FROM before, omendb_stats('q_live_k') s, LATERAL (SELECT heap_blks_hit + heap_blks_read - pages AS looked FROM pg_statio_user_tables t WHERE t.relid = before.relid) q;
+SELECT max(s.leaves) - max(before.leaves) > 20 AS splits, max(looked) > 50000 AS counted,
+    max(looked) - min(looked) < 20 AS unasked
+    FROM before, omendb_stats('q_live_k') s,
+        LATERAL (SELECT heap_blks_hit + heap_blks_read - pages AS looked
+        FROM pg_statio_user_tables t WHERE t.relid = before.relid) q;
 SELECT omendb_check('q_live_k', true), same('SELECT k FROM q_live WHERE k > 0');
 DROP TABLE q_live, q_bare, before;

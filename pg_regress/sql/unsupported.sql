@@ -1,5 +1,6 @@
--- What is refused at CREATE INDEX.
-CREATE TABLE r (id int4, id8 int8, name text, n numeric, f float8, u uuid, b bool, a int4[], ts timestamptz);
+-- What CREATE INDEX does not support.
+CREATE TABLE r (id int4, id8 int8, name text, n numeric, f float8, u uuid, b bool, a int4[],
+    ts timestamptz);
 CREATE INDEX ON r USING learned (name);
 CREATE INDEX ON r USING learned (n);
 CREATE INDEX ON r USING learned (a);
@@ -10,7 +11,7 @@ CREATE INDEX ON r USING learned (id, name);
 CREATE INDEX ON r USING learned (id) INCLUDE (name);
 CREATE INDEX ON r USING learned (lower(name));
 CREATE INDEX ON r USING learned (id) WITH (no_such_option = 1);
--- The refusals leave nothing behind.
+-- The errors leave nothing behind.
 SELECT count(*) FROM pg_indexes WHERE tablename = 'r';
 INSERT INTO r (id) VALUES (1);
 DROP TABLE r;
