@@ -68,14 +68,15 @@ impl<T> OrRaise<T> for learned::Result<T> {
 fn raise_core_error(rel: pg_sys::Relation, error: &Error) -> ! {
     match error {
         Error::Corrupted { .. } => corrupted(rel, &error.to_string()),
-        // Not necessarily corruption: concurrent changes may have led the search astray each time.
+        // Each page was sound. Concurrent changes may have misled the search, so a retry may
+        // succeed.
         Error::Lost(restarts) => raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
             format!(
-                "search in index \"{}\" was restarted {restarts} times",
+                "search in index \"{}\" did not end after {restarts} restarts",
                 name(rel)
             ),
-            Some("Check the index with the function omendb_check."),
+            Some("Retry the command. If the error persists, check the index with omendb_check."),
         ),
     }
 }

@@ -3,9 +3,9 @@
 //! The index is stored in ascending order of the words. That is the SQL order or, if the index is
 //! reversed, the SQL order backwards. `column.rs` describes the words of each column.
 //!
-//! Included columns (`INCLUDE`) are words behind those of the key columns. No condition is on them,
-//! and their order decides only which of the entries with the same key comes first. An index with
-//! included columns therefore has no last key column in the sense of `column.rs`.
+//! Included columns (`INCLUDE`) are words behind those of the key columns. Conditions cannot use
+//! them, and their order decides only which of the entries with the same key comes first. An index
+//! with included columns therefore has no last key column in the sense of `column.rs`.
 
 use learned::Entry;
 use learned::key::{TID_MASK, tie_of};
@@ -39,7 +39,7 @@ macro_rules! for_words {
             3 => $function::<3>($($argument),*),
             4 => $function::<4>($($argument),*),
             8 => $function::<8>($($argument),*),
-            words => $crate::pg::codec::no_such_word_count(words),
+            words => $crate::pg::codec::unknown_word_count(words),
         }
     };
 }
@@ -47,7 +47,7 @@ pub(crate) use for_words;
 
 /// Raises an ERROR for a number of words that no codec has.
 #[cold]
-pub fn no_such_word_count(words: usize) -> ! {
+pub fn unknown_word_count(words: usize) -> ! {
     crate::error::raise(
         PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         format!("unexpected number of words in the key of a learned index: {words}"),

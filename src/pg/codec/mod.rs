@@ -16,6 +16,6 @@ pub mod text;
 
 pub use column::ColumnCodec;
 pub(crate) use entry::for_words;
-pub use entry::{EntryCodec, MAX_COLUMNS, item_pointer, no_such_word_count, tid_of};
+pub use entry::{EntryCodec, MAX_COLUMNS, item_pointer, tid_of, unknown_word_count};
 pub use index_tuple::IndexTupleBuilder;
 pub use key_type::KeyType;
