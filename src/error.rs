@@ -1,5 +1,6 @@
-//! The core's errors as PostgreSQL errors, each with its SQLSTATE.
+//! PostgreSQL errors: the core's errors with their SQLSTATEs, and those of this crate.
 
+use std::backtrace::Backtrace;
 use std::convert::Infallible;
 use std::ffi::CStr;
 
@@ -28,10 +29,10 @@ pub fn unsupported(message: impl Into<String>, hint: &str) -> ! {
     raise(code, message, Some(hint))
 }
 
-/// Raises an ERROR for a mistake in this extension, before it could do any harm.
+/// Raises an ERROR for a mistake of this extension that was noticed before it did any harm.
 #[cold]
 pub fn internal(rel: pg_sys::Relation, why: &str) -> ! {
-    let message = format!("index \"{}\": {why}", name(rel));
+    let message = format!("internal error in index \"{}\": {why}", name(rel));
     raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, None)
 }
 
@@ -42,13 +43,13 @@ pub fn corrupted(rel: pg_sys::Relation, fault: &str) -> ! {
     raise(
         PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED,
         format!("index \"{name}\" is corrupted: {fault}"),
-        Some(&format!("REINDEX INDEX \"{name}\" builds it anew.")),
+        Some(&format!("Rebuild the index with REINDEX INDEX \"{name}\".")),
     )
 }
 
 /// The core's results, with errors raised.
 pub trait OrRaise<T> {
-    /// The value; an error is raised as one of the index `rel`.
+    /// The value. An error is raised as an ERROR about the index `rel`.
     fn or_raise(self, rel: pg_sys::Relation) -> T;
 }
 
@@ -57,29 +58,67 @@ impl<T> OrRaise<T> for learned::Result<T> {
     fn or_raise(self, rel: pg_sys::Relation) -> T {
         match self {
             Ok(value) => value,
-            Err(error) => report(rel, &error),
+            Err(error) => raise_core_error(rel, &error),
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn report(rel: pg_sys::Relation, error: &Error) -> ! {
-    // Both kinds there are mean that the pages contradict each other.
-    corrupted(rel, &error.to_string())
+fn raise_core_error(rel: pg_sys::Relation, error: &Error) -> ! {
+    match error {
+        Error::Corrupted { .. } => corrupted(rel, &error.to_string()),
+        // Each page was sound. Concurrent changes may have misled the search, so a retry may
+        // succeed.
+        Error::Lost(restarts) => raise(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            format!(
+                "search in index \"{}\" did not end after {restarts} restarts",
+                name(rel)
+            ),
+            Some("Retry the command. If the error persists, check the index with omendb_check."),
+        ),
+    }
 }
 
 /// A relation's name, for messages.
 pub fn name(rel: pg_sys::Relation) -> String {
-    // SAFETY: callers have the relation open; its name is a C string inside rd_rel.
+    // SAFETY: the callers have the relation open, so it has rd_rel, and relname is a C string in
+    // it.
     let name = unsafe { CStr::from_ptr((*(*rel).rd_rel).relname.data.as_ptr()) };
     name.to_string_lossy().into_owned()
 }
 
 /// A type's name, for messages.
 pub fn type_name(oid: pg_sys::Oid) -> String {
-    // SAFETY: returns a C string for any OID.
+    // SAFETY: format_type_be() returns a C string for any OID, "???" for one that does not exist.
     unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }
         .to_string_lossy()
         .into_owned()
+}
+
+/// Makes sure that no error that this library raises, or that passes through it, carries a Rust
+/// backtrace. Called once, when the library is loaded.
+///
+/// With `RUST_BACKTRACE` in the server's environment, pgrx's panic hook captures a backtrace for
+/// each ERROR that passes through Rust functions, and appends it to the DETAIL that the client
+/// gets. The hook calls `Backtrace::capture`, which reads the environment only the first time and
+/// then remembers the answer (see "Environment Variables" in the documentation of
+/// `std::backtrace`). So the first call happens here, with backtraces turned off. That memory
+/// belongs to this library's copy of the standard library, and the variable is set for a moment
+/// only: other libraries of the process are not affected.
+pub fn disable_backtraces() {
+    /// Takes precedence over `RUST_BACKTRACE`.
+    const VARIABLE: &str = "RUST_LIB_BACKTRACE";
+    let before = std::env::var_os(VARIABLE);
+    // SAFETY: a backend has one thread when it loads a library, and so has the postmaster, so
+    // nothing else reads or changes the environment.
+    unsafe {
+        std::env::set_var(VARIABLE, "0");
+        let _ = Backtrace::capture();
+        match before {
+            Some(before) => std::env::set_var(VARIABLE, before),
+            None => std::env::remove_var(VARIABLE),
+        }
+    }
 }

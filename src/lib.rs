@@ -26,6 +26,7 @@ compile_error!("stops and small pages are for debug builds only");
 /// Runs when a backend loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    error::disable_backtraces();
     // Before the names are reserved.
     #[cfg(feature = "testing")]
     testing::register();

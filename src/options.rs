@@ -7,64 +7,71 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
-const DEFAULT_FILL: i32 = 97;
+/// `fillfactor` of an index that does not set it, in percent.
+const DEFAULT_FILL_FACTOR: i32 = 97;
+const MIN_FILL_FACTOR: i32 = 10;
+const MAX_FILL_FACTOR: i32 = 100;
 
-/// The parsed options, as the server stores them in `rd_options`.
+/// The parsed storage parameters, as the server keeps them in `rd_options`.
 #[repr(C)]
 struct Options {
-    /// The varlena's length.
+    /// The length of the varlena.
     length: i32,
     fillfactor: i32,
 }
 
 static KIND: OnceLock<pg_sys::relopt_kind::Type> = OnceLock::new();
 
-/// Whether unique indexes may be created, before PostgreSQL 18. There it is without effect, so that scripts need
-/// not ask for the version.
+/// `omendb.allow_unique`. From PostgreSQL 18 on it exists without effect, so that scripts need not
+/// ask for the version.
 static ALLOW_UNIQUE: GucSetting<bool> = GucSetting::<bool>::new(false);
 
-/// Whether unique indexes may be created here.
+/// Whether unique indexes may be created.
 pub fn allow_unique() -> bool {
     cfg!(feature = "pg18") || ALLOW_UNIQUE.get()
 }
 
-/// Whether sessions count together in memory that is had on demand.
+/// `omendb.shared_counters`.
 static SHARED_COUNTERS: GucSetting<bool> = GucSetting::<bool>::new(true);
 
-/// Whether this session passes on what its searches met, if the server gives memory for that on demand.
+/// Whether this session adds its counts to those of all sessions, if the server gives it shared
+/// memory on demand.
 pub fn shared_counters() -> bool {
     SHARED_COUNTERS.get()
 }
 
+/// `omendb.insert_batch`, in rows.
 static INSERT_BATCH: GucSetting<i32> = GucSetting::<i32>::new(4096);
 
-/// Most rows of a statement whose entries wait, to be added together.
+/// The largest number of a statement's rows whose entries wait to be added together.
 pub fn insert_batch() -> usize {
     usize::try_from(INSERT_BATCH.get()).unwrap_or(0)
 }
 
-/// Kilobytes.
+/// `omendb.model_cache`, in kilobytes.
 static MODEL_CACHE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 
-/// Bytes of an index's model that a session keeps.
+/// The largest number of bytes of an index's model that a session keeps.
 pub fn model_cache() -> usize {
     usize::try_from(MODEL_CACHE.get()).unwrap_or(0) << 10
 }
 
-/// Registers the options and settings. Called once, when the library is loaded.
+/// Registers the storage parameters and the settings. Called once, when the library is loaded.
 pub fn register() {
     GucRegistry::define_bool_guc(
         c"omendb.allow_unique",
-        c"Allows CREATE UNIQUE INDEX ... USING learned.",
-        c"On a table with such an index every INSERT ... ON CONFLICT fails, up to PostgreSQL 17. Later versions need no such permission.",
+        c"Allows the creation of unique learned indexes.",
+        c"Up to PostgreSQL 17, INSERT ... ON CONFLICT fails on a table with such an index. \
+          From PostgreSQL 18 on, unique learned indexes are always allowed.",
         &ALLOW_UNIQUE,
         GucContext::Userset,
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"omendb.insert_batch",
-        c"Rows of a statement whose entries are sorted and added to an index together.",
-        c"They are added at the end of the statement, or when it is the turn of a query within it. At 1 each is added at once.",
+        c"Sets the maximum number of a statement's rows whose index entries are added together.",
+        c"Entries are added at the end of the statement at the latest, or before a query within \
+          the statement. 1 adds each entry immediately.",
         &INSERT_BATCH,
         1,
         1 << 16,
@@ -73,8 +80,9 @@ pub fn register() {
     );
     GucRegistry::define_int_guc(
         c"omendb.model_cache",
-        c"Memory in which a session keeps the model of one index.",
-        c"Of a larger model it keeps the root only and reads a page of the rest for each search. Models of up to 64 kB are always kept.",
+        c"Sets the maximum memory in which a session keeps the model of one index.",
+        c"For a larger model, a session keeps only the root and reads one page of the rest for \
+          each search. Models of up to 64 kB are always kept.",
         &MODEL_CACHE,
         0,
         1 << 20,
@@ -83,26 +91,30 @@ pub fn register() {
     );
     GucRegistry::define_bool_guc(
         c"omendb.shared_counters",
-        c"Counts searches for all sessions together.",
-        c"From PostgreSQL 17 on the first use of a learned index in a session takes a segment of dynamic shared memory for that. Where the library is in shared_preload_libraries, sessions count together in any case; else, up to PostgreSQL 16, each for itself.",
+        c"Counts the searches of all sessions together.",
+        c"From PostgreSQL 17 on, a session that uses a learned index allocates a segment of \
+          dynamic shared memory for this. If the library is in shared_preload_libraries, sessions \
+          always count together. Otherwise, up to PostgreSQL 16, each session counts its own.",
         &SHARED_COUNTERS,
         GucContext::Userset,
         GucFlags::default(),
     );
-    // SAFETY: a constant string.
+    // SAFETY: the server copies the constant string.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"omendb".as_ptr()) };
     KIND.get_or_init(|| {
-        // SAFETY: plain registrations with constant strings, in the main thread.
+        // SAFETY: the server copies the constant strings. The library is loaded in the process's
+        // only thread.
         unsafe {
             let kind = pg_sys::add_reloption_kind();
             pg_sys::add_int_reloption(
                 kind,
                 c"fillfactor".as_ptr(),
-                c"Fills leaves of builds and of ascending inserts only to this percentage".as_ptr(),
-                DEFAULT_FILL,
-                10,
-                100,
-                // Only inserts to come look at it.
+                c"Packs leaf pages of builds and of ascending inserts only to this percentage"
+                    .as_ptr(),
+                DEFAULT_FILL_FACTOR,
+                MIN_FILL_FACTOR,
+                MAX_FILL_FACTOR,
+                // A change concerns later inserts only.
                 pg_sys::ShareUpdateExclusiveLock as i32,
             );
             kind
@@ -113,7 +125,7 @@ pub fn register() {
 /// The access method's `amoptions`.
 ///
 /// # Safety
-/// Called by the server with an array of options or null.
+/// The server calls it with an array of options or null.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amoptions(
     reloptions: pg_sys::Datum,
@@ -129,7 +141,8 @@ pub unsafe extern "C-unwind" fn amoptions(
         #[cfg(feature = "pg18")]
         isset_offset: 0,
     }];
-    // SAFETY: the table describes Options, whose size is given.
+    // SAFETY: the table has an element for each field of Options after its length, and the size of
+    // Options is given, too.
     unsafe {
         pg_sys::build_reloptions(
             reloptions,
@@ -143,17 +156,17 @@ pub unsafe extern "C-unwind" fn amoptions(
     }
 }
 
-/// The index's fill factor.
+/// The fill factor of an index, in percent.
 ///
 /// # Safety
 /// `rel` is an open index of this access method.
-pub unsafe fn fill(rel: pg_sys::Relation) -> u8 {
-    // SAFETY: rd_options is null or what amoptions returned.
+pub unsafe fn fill_factor(rel: pg_sys::Relation) -> u8 {
+    // SAFETY: rd_options of such an index is null or what amoptions() returned.
     let fill = unsafe {
         match (*rel).rd_options.cast::<Options>().as_ref() {
             Some(options) => options.fillfactor,
-            None => DEFAULT_FILL,
+            None => DEFAULT_FILL_FACTOR,
         }
     };
-    fill.clamp(10, 100) as u8
+    fill.clamp(MIN_FILL_FACTOR, MAX_FILL_FACTOR) as u8
 }

@@ -4,7 +4,7 @@
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 all=(core symbols regress differential schemas isolation unique crash kill damage standby bare
-    concurrency failsafe suspects indexonly counters copies format races disk)
+    concurrency failsafe suspects indexonly counters copies format backtrace races disk)
 read -ra names <<< "${TESTS:-${all[*]}}"
 for name in "${names[@]}"; do
     [[ " ${all[*]} " = *" $name "* ]] || die "no test is named '$name'; there are: ${all[*]}"

@@ -3,7 +3,8 @@ SET client_min_messages = warning;
 CREATE TABLE c_logged (id int8, ts timestamptz);
 CREATE UNLOGGED TABLE c_unlogged (id int8, ts timestamptz);
 CREATE TEMP TABLE c_temp (id int8, ts timestamptz);
-INSERT INTO c_logged SELECT i, '2024-01-01 00:00+00'::timestamptz + i * interval '7 seconds' FROM generate_series(1, 20000) i;
+INSERT INTO c_logged SELECT i, '2024-01-01 00:00+00'::timestamptz + i * interval '7 seconds'
+    FROM generate_series(1, 20000) i;
 INSERT INTO c_unlogged SELECT * FROM c_logged;
 INSERT INTO c_temp SELECT * FROM c_logged;
 
@@ -13,9 +14,11 @@ CREATE INDEX ON c_logged USING learned (id);
 CREATE INDEX c_unlogged_ts ON c_unlogged USING learned (ts);
 CREATE INDEX c_temp_ts ON c_temp USING learned (ts);
 CREATE INDEX IF NOT EXISTS c_temp_ts ON c_temp USING learned (ts);
-SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'c\_%' AND schemaname = 'public' ORDER BY indexname;
+SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'c\_%' AND schemaname = 'public'
+    ORDER BY indexname;
 VACUUM ANALYZE c_logged, c_unlogged, c_temp;
-SELECT omendb_check('c_logged_ts', true), omendb_check('c_logged_id_idx', true), omendb_check('c_unlogged_ts', true),
+SELECT omendb_check('c_logged_ts', true), omendb_check('c_logged_id_idx', true),
+    omendb_check('c_unlogged_ts', true),
        omendb_check('c_temp_ts', true);
 SELECT same('SELECT ts FROM c_logged WHERE ts < ''2024-01-01 01:00+00''');
 SELECT same('SELECT ts FROM c_unlogged WHERE ts < ''2024-01-01 01:00+00''');
@@ -41,18 +44,23 @@ CREATE INDEX c_partial ON c_logged USING learned (id) WHERE id % 10 = 0;
 CREATE INDEX c_expr ON c_logged USING learned ((id % 1000));
 CREATE INDEX c_expr_date ON c_logged USING learned (((ts AT TIME ZONE 'UTC')::date));
 ANALYZE c_logged;
-SELECT omendb_check('c_partial', true), omendb_check('c_expr', true), omendb_check('c_expr_date', true);
-SELECT same('SELECT id FROM c_logged WHERE id % 10 = 0 AND id BETWEEN 500 AND 700', '{index,bitmap}');
+SELECT omendb_check('c_partial', true), omendb_check('c_expr', true), omendb_check('c_expr_date',
+    true);
+SELECT same('SELECT id FROM c_logged WHERE id % 10 = 0 AND id BETWEEN 500 AND 700',
+    '{index,bitmap}');
 SELECT same('SELECT id FROM c_logged WHERE id % 1000 = 17', '{index,bitmap}');
-SELECT same('SELECT id FROM c_logged WHERE (ts AT TIME ZONE ''UTC'')::date = ''2024-01-02''', '{index,bitmap}');
+SELECT same('SELECT id FROM c_logged WHERE (ts AT TIME ZONE ''UTC'')::date = ''2024-01-02''',
+    '{index,bitmap}');
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT * FROM c_logged WHERE id % 1000 = 17;
 EXPLAIN (COSTS OFF) SELECT * FROM c_logged WHERE (ts AT TIME ZONE 'UTC')::date = '2024-01-02';
 RESET enable_seqscan;
 RESET enable_bitmapscan;
-INSERT INTO c_logged SELECT i, '2024-01-01 00:00+00'::timestamptz + i * interval '7 seconds' FROM generate_series(20001, 20100) i;
-SELECT omendb_check('c_partial', true), omendb_check('c_expr', true), omendb_check('c_expr_date', true);
+INSERT INTO c_logged SELECT i, '2024-01-01 00:00+00'::timestamptz + i * interval '7 seconds'
+    FROM generate_series(20001, 20100) i;
+SELECT omendb_check('c_partial', true), omendb_check('c_expr', true), omendb_check('c_expr_date',
+    true);
 
 -- Another tablespace, at creation and later.
 SET allow_in_place_tablespaces = on;
@@ -72,7 +80,8 @@ DROP TABLESPACE c_space;
 REINDEX INDEX c_logged_ts;
 REINDEX TABLE c_unlogged;
 REINDEX TABLE c_temp;
-SELECT omendb_check('c_logged_ts', true), omendb_check('c_unlogged_ts', true), omendb_check('c_temp_ts', true);
+SELECT omendb_check('c_logged_ts', true), omendb_check('c_unlogged_ts', true),
+    omendb_check('c_temp_ts', true);
 VACUUM FULL c_logged;
 SELECT omendb_check('c_logged_ts', true), omendb_check('c_partial', true);
 CLUSTER c_logged USING c_logged_ts;
@@ -92,10 +101,11 @@ REINDEX INDEX CONCURRENTLY c_conc;
 SELECT indisvalid FROM pg_index WHERE indexrelid = 'c_conc'::regclass;
 SELECT omendb_check('c_conc', true);
 REINDEX TABLE CONCURRENTLY c_logged;
-SELECT omendb_check('c_conc', true), omendb_check('c_logged_ts', true), omendb_check('c_partial', true);
+SELECT omendb_check('c_conc', true), omendb_check('c_logged_ts', true),
+    omendb_check('c_partial', true);
 DROP INDEX CONCURRENTLY c_conc;
 
--- In a transaction that is rolled back; in one that also made the table.
+-- In a transaction that is rolled back, and in one that has created the table, too.
 BEGIN;
 CREATE INDEX c_gone ON c_logged USING learned (ts);
 ROLLBACK;

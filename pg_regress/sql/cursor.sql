@@ -1,4 +1,4 @@
--- Cursors: direction changes at every place, MOVE, WITH HOLD, FOR UPDATE.
+-- Cursors: changes of direction at each row, MOVE, WITH HOLD, FOR UPDATE.
 SET client_min_messages = warning;
 CREATE TABLE cu (k int4, v int4);
 INSERT INTO cu SELECT i / 3, i FROM generate_series(0, 2999) i;
@@ -36,7 +36,7 @@ FETCH NEXT FROM b;
 FETCH BACKWARD 2 FROM b;
 FETCH FIRST FROM b;
 CLOSE b;
--- Changes after the cursor was opened are not seen; the cursor goes on after them.
+-- A cursor does not see changes after it was opened, and continues behind them.
 DECLARE m SCROLL CURSOR FOR SELECT k FROM cu WHERE k BETWEEN 500 AND 900 ORDER BY k;
 FETCH 4 FROM m;
 INSERT INTO cu SELECT 500 + i % 100, -1 FROM generate_series(1, 20000) i;

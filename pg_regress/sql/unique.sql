@@ -1,7 +1,8 @@
 -- Unique indexes.
 CREATE TABLE u (k int8, t timestamptz, id int);
-INSERT INTO u SELECT i, '2026-01-01'::timestamptz + i * interval '1 s', i FROM generate_series(1, 5000) i;
--- Before PostgreSQL 18 they have to be asked for: they are in the way of ON CONFLICT.
+INSERT INTO u SELECT i, '2026-01-01'::timestamptz + i * interval '1 s', i
+    FROM generate_series(1, 5000) i;
+-- Before PostgreSQL 18 they must be allowed by a setting, since they make ON CONFLICT fail.
 DO $$
 BEGIN
     IF current_setting('server_version_num')::int >= 180000 THEN RETURN; END IF;
@@ -24,7 +25,7 @@ CREATE UNIQUE INDEX u_k ON u USING learned (k);
 INSERT INTO u VALUES (17);
 INSERT INTO u SELECT i FROM generate_series(4990, 5010) i;
 UPDATE u SET k = k + 1 WHERE k = 20;
--- The error says which constraint it was.
+-- The error names the constraint.
 DO $$
 DECLARE c text; t text; s text;
 BEGIN
@@ -33,7 +34,7 @@ EXCEPTION WHEN unique_violation THEN
     GET STACKED DIAGNOSTICS c = CONSTRAINT_NAME, t = TABLE_NAME, s = SCHEMA_NAME;
     RAISE NOTICE '% % %', c, t, s;
 END $$;
--- NULLs differ; a row may come back, also in the same transaction, and be updated in place.
+-- NULLs are distinct. A row may be inserted again, also in the same transaction, and be updated.
 INSERT INTO u VALUES (NULL), (NULL);
 BEGIN;
 DELETE FROM u WHERE k = 18;
@@ -49,7 +50,7 @@ COMMIT;
 INSERT INTO u VALUES (18);
 INSERT INTO u VALUES (-1);
 SELECT count(*), count(k), count(DISTINCT k) FROM u;
--- Many dead versions of one key, over many leaves.
+-- Many dead versions of one key, on many leaves.
 CREATE TABLE u_versions (k int4, id int) WITH (autovacuum_enabled = off);
 CREATE UNIQUE INDEX u_versions_k ON u_versions USING learned (k);
 CREATE INDEX ON u_versions (id);
@@ -81,7 +82,7 @@ DELETE FROM u_build WHERE id = 900;
 CREATE UNIQUE INDEX CONCURRENTLY u_build_d ON u_build USING learned (d);
 INSERT INTO u_build VALUES ('0', -1);
 INSERT INTO u_build VALUES ('NaN'::float8 + 1, -1);
--- Rebuilt without being asked for again.
+-- They are rebuilt without the setting.
 RESET omendb.allow_unique;
 REINDEX INDEX u_build_d;
 VACUUM FULL u_build;
@@ -90,18 +91,20 @@ TRUNCATE u_build;
 INSERT INTO u_build VALUES (5, -1);
 INSERT INTO u_build VALUES (5, -1);
 SET omendb.allow_unique = on;
--- Rows in order whose doubles died in this transaction, at every place of a batch.
+-- Rows in order whose duplicates this transaction has deleted, at each place of a batch.
 CREATE TABLE u_dead AS SELECT i / 2 AS k, i FROM generate_series(1, 20000) i;
 BEGIN;
 DELETE FROM u_dead WHERE i % 2 = CASE WHEN i < 10000 THEN 0 ELSE 1 END;
 CREATE UNIQUE INDEX u_dead_k ON u_dead USING learned (k);
 SELECT omendb_check('u_dead_k');
 COMMIT;
--- A constraint checked later. The server makes such constraints with btree only, so its catalogs are changed to have ours.
+-- A deferred constraint. The server creates such constraints with btree only, so its catalogs are
+-- changed to use the learned index.
 CREATE TABLE u_later (k int4, CONSTRAINT later UNIQUE (k) DEFERRABLE);
 CREATE UNIQUE INDEX u_later_k ON u_later USING learned (k);
 UPDATE pg_trigger SET tgconstrindid = 'u_later_k'::regclass WHERE tgconstrindid = 'later'::regclass;
-UPDATE pg_index SET indimmediate = indexrelid <> 'u_later_k'::regclass, indisunique = indexrelid = 'u_later_k'::regclass WHERE indrelid = 'u_later'::regclass;
+UPDATE pg_index SET indimmediate = indexrelid <> 'u_later_k'::regclass,
+    indisunique = indexrelid = 'u_later_k'::regclass WHERE indrelid = 'u_later'::regclass;
 INSERT INTO u_later SELECT generate_series(1, 1000);
 UPDATE u_later SET k = k + 1;
 UPDATE u_later SET k = 5 WHERE k = 6;

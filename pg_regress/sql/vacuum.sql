@@ -1,23 +1,25 @@
--- What VACUUM removes, and when it does not.
+-- What VACUUM deletes, and when it does not.
 CREATE TABLE vac (k int8, pad text);
 CREATE INDEX vac_k ON vac USING learned (k);
 CREATE INDEX vac_desc ON vac USING learned (k DESC);
 INSERT INTO vac SELECT i * 7919 % 100003 * 1000 + i % 991, 'p' FROM generate_series(1, 60000) i;
 CREATE FUNCTION vac_check() RETURNS text LANGUAGE sql AS $$
     SELECT omendb_check('vac_k', true), omendb_check('vac_desc', true);
-    SELECT same('SELECT k FROM vac WHERE k > 0') || ', ' || same('SELECT k FROM vac ORDER BY k DESC', '{index,indexonly}') || '; entries: '
-        || string_agg(entries::text, ' ') FROM (SELECT entries FROM omendb_stats('vac_k') UNION ALL SELECT entries FROM omendb_stats('vac_desc')) s
+    SELECT same('SELECT k FROM vac WHERE k > 0') || ', '
+        || same('SELECT k FROM vac ORDER BY k DESC', '{index,indexonly}') || '; entries: '
+        || string_agg(entries::text, ' ') FROM (SELECT entries FROM omendb_stats('vac_k') UNION ALL
+            SELECT entries FROM omendb_stats('vac_desc')) s
 $$;
 CREATE TABLE leaves AS SELECT leaves FROM omendb_stats('vac_k');
 VACUUM vac;
 SELECT vac_check();
--- Not asked to: the dead rows' entries stay.
+-- With INDEX_CLEANUP off the entries of dead rows stay.
 DELETE FROM vac WHERE k % 2 = 0;
 VACUUM (INDEX_CLEANUP off) vac;
 SELECT vac_check();
 VACUUM (INDEX_CLEANUP on) vac;
 SELECT vac_check();
--- Dead rows on few pages: by itself it leaves them.
+-- With dead rows on few pages, VACUUM skips the indexes by itself.
 DELETE FROM vac WHERE ctid IN (SELECT ctid FROM vac LIMIT 3);
 VACUUM vac;
 SELECT vac_check();
@@ -30,16 +32,17 @@ VACUUM (PARALLEL 2, INDEX_CLEANUP on) vac;
 SELECT vac_check();
 SELECT reltuples FROM pg_class WHERE relname IN ('vac_k', 'vac_desc');
 RESET min_parallel_index_scan_size;
--- Sparse leaves are merged, and the index grows again within its own pages.
+-- Sparse leaves are joined, and the index then grows within its own pages.
 DELETE FROM vac WHERE hashint8(k) % 10 <> 0;
 VACUUM (INDEX_CLEANUP on) vac;
 SELECT vac_check();
-SELECT l.leaves > 8 * s.leaves AS merged, s.leaves < 10 AS few FROM leaves l, omendb_stats('vac_k') s;
+SELECT l.leaves > 8 * s.leaves AS merged, s.leaves < 10 AS few FROM leaves l,
+    omendb_stats('vac_k') s;
 CREATE TABLE size AS SELECT pg_relation_size('vac_k') AS bytes;
 INSERT INTO vac SELECT i, 'q' FROM generate_series(1, 20000) i;
 SELECT vac_check();
 SELECT pg_relation_size('vac_k') = bytes AS same_size FROM size;
--- Slowed down by cost, and cancelled in the middle; what is done stays done.
+-- With a cost delay, and cancelled in the middle: what is done is kept.
 DELETE FROM vac WHERE pad = 'q' AND k % 4 > 0;
 SET vacuum_cost_delay = '20ms';
 SET vacuum_cost_limit = 1;
@@ -53,18 +56,21 @@ RESET vacuum_cost_delay;
 SELECT vac_check() <> '' AS sound;
 VACUUM (INDEX_CLEANUP on) vac;
 SELECT vac_check();
--- Side by side, while all other rows are on pages that are all visible, and the entries of new rows.
+-- Dead rows side by side, while all other rows are on all-visible pages; and entries of new rows.
 DELETE FROM vac WHERE ctid >= '(40,0)' AND ctid < '(60,0)';
 INSERT INTO vac SELECT i * 10, 'r' FROM generate_series(1, 3000) i;
 VACUUM (INDEX_CLEANUP on) vac;
 SELECT vac_check();
--- Whoever builds an index concurrently hears of all its entries, visible to all or not, and adds none again.
+-- The validation of a concurrently built index gets all its entries, also those of all-visible
+-- pages, and adds none twice.
 DELETE FROM vac WHERE k % 10 = 7;
 CREATE INDEX CONCURRENTLY vac_later ON vac USING learned (k);
 REINDEX INDEX CONCURRENTLY vac_later;
-SELECT omendb_check('vac_later', true), entries - (SELECT count(*) FROM vac) AS more FROM omendb_stats('vac_later');
+SELECT omendb_check('vac_later', true), entries - (SELECT count(*) FROM vac) AS more
+    FROM omendb_stats('vac_later');
 DROP INDEX vac_later;
--- Empty: one leaf after the second time, when leaves with different parents have the same one.
+-- An empty table: one leaf is left after the second VACUUM, when leaves with different parents have
+-- the same one.
 DELETE FROM vac;
 VACUUM (INDEX_CLEANUP on) vac;
 VACUUM (INDEX_CLEANUP on) vac;
@@ -75,7 +81,7 @@ VACUUM (FREEZE, ANALYZE) vac;
 SELECT vac_check();
 DROP TABLE vac, leaves, size;
 DROP FUNCTION vac_check();
--- ANALYZE alone reads nothing of an index; VACUUM does.
+-- ANALYZE alone does not read the index; VACUUM does.
 CREATE TABLE a (k int8) WITH (autovacuum_enabled = off);
 CREATE INDEX a_k ON a USING learned (k);
 INSERT INTO a SELECT hashint8extended(i, 1) FROM generate_series(1, 20000) i;

@@ -12,11 +12,11 @@ use pgrx::prelude::*;
 
 use crate::am::spill::Spill;
 use crate::am::unique;
-use crate::error::{OrRaise, internal, raise};
+use crate::error::{OrRaise, name, raise};
 use crate::options;
-use crate::pg::columns::{Columns, for_words};
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::ffi;
-use crate::storage::{Bulk, IndexStore};
+use crate::storage::{BulkWriter, IndexStore};
 use crate::write::queue;
 
 /// What [`ambuildphasename`] names, numbered on from the server's own first phase.
@@ -64,7 +64,7 @@ pub unsafe extern "C-unwind" fn ambuild(
     let (rows, count) = unsafe {
         unique::refuse_unless_allowed(index, info);
         queue::built((*index).rd_id);
-        let columns = Columns::of(index);
+        let columns = EntryCodec::of(index);
         for_words!(columns.words(), build(heap, index, info, columns))
     };
     // SAFETY: palloc returns memory for the result, or raises an error.
@@ -85,17 +85,21 @@ unsafe fn build<const W: usize>(
     heap: pg_sys::Relation,
     index: pg_sys::Relation,
     info: *mut pg_sys::IndexInfo,
-    columns: Columns,
+    columns: EntryCodec,
 ) -> (f64, u64) {
     // SAFETY: the index is open, and `info` is its.
     let (fill, store, unique) = unsafe {
         let unique = (*info).ii_Unique.then(|| Unique::of(index));
-        (options::fill(index), IndexStore::new(index, W), unique)
+        (
+            options::fill_factor(index),
+            IndexStore::new(index, W),
+            unique,
+        )
     };
     if store.blocks().or_raise(index) != 0 {
-        internal(index, "already contains data");
+        not_empty(index, "index");
     }
-    let mut bulk = Bulk::new(&store).or_raise(index);
+    let mut bulk = BulkWriter::new(&store).or_raise(index);
     let mut build = Build::<W> {
         index,
         columns,
@@ -158,9 +162,9 @@ fn memory() -> usize {
 /// tuplesort.
 struct Build<'s, 'r, const W: usize> {
     index: pg_sys::Relation,
-    columns: Columns,
+    columns: EntryCodec,
     store: &'r IndexStore,
-    builder: Builder<'s, Bulk<'r>, W>,
+    builder: Builder<'s, BulkWriter<'r>, W>,
     entries: Vec<Entry<W>>,
     /// `entries` ascend, and the builder accepts the first.
     ordered: bool,
@@ -335,7 +339,7 @@ impl<const W: usize> Unique<W> {
     }
 
     /// Whether the next entry in order has the key of one before it.
-    fn is_duplicate(&mut self, entry: &Entry<W>, columns: &Columns) -> bool {
+    fn is_duplicate(&mut self, entry: &Entry<W>, columns: &EntryCodec) -> bool {
         if self.dead.contains(&entry.tid()) {
             return false;
         }
@@ -355,6 +359,13 @@ fn out_of_memory() -> ! {
     )
 }
 
+/// Raises an ERROR for an index, or a fork of one, that is built although it has pages.
+#[cold]
+fn not_empty(index: pg_sys::Relation, what: &str) -> ! {
+    let message = format!("{what} \"{}\" already contains data", name(index));
+    raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, None)
+}
+
 /// The access method's `ambuildempty`: the INIT fork of an unlogged index.
 ///
 /// # Safety
@@ -363,7 +374,7 @@ fn out_of_memory() -> ! {
 pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
     // SAFETY: the index stays open.
     unsafe {
-        let columns = Columns::of(index);
+        let columns = EntryCodec::of(index);
         for_words!(columns.words(), build_empty(index, &columns));
     }
 }
@@ -372,13 +383,13 @@ pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
 ///
 /// # Safety
 /// As for [`ambuildempty`]; `columns` are the index's, of `W` words.
-unsafe fn build_empty<const W: usize>(index: pg_sys::Relation, columns: &Columns) {
+unsafe fn build_empty<const W: usize>(index: pg_sys::Relation, columns: &EntryCodec) {
     // SAFETY: the index stays open.
-    let (fill, store) = unsafe { (options::fill(index), IndexStore::init_fork(index, W)) };
+    let (fill, store) = unsafe { (options::fill_factor(index), IndexStore::init_fork(index, W)) };
     for (block, page) in empty_index::<W>(fill, columns.descriptor()) {
         let mut write = store.extend();
         if write.block() != block {
-            internal(index, "its INIT fork already contains data");
+            not_empty(index, "init fork of index");
         }
         store
             .commit(&mut [(&mut write, Change::Image(page))])

@@ -93,13 +93,13 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
 #[pg_guard]
 unsafe extern "C-unwind" fn height(rel: pg_sys::Relation) -> i32 {
     use crate::error::OrRaise;
-    use crate::pg::columns::{Columns, for_words};
+    use crate::pg::codec::{EntryCodec, for_words};
     use crate::storage::IndexStore;
     fn level<const W: usize>(store: &IndexStore) -> learned::Result<u8> {
         Ok(learned::Tree::<_, W>::new(store).meta()?.level)
     }
     // SAFETY: the planner has the index open.
-    let store = unsafe { IndexStore::new(rel, Columns::of(rel).words()) };
+    let store = unsafe { IndexStore::new(rel, EntryCodec::of(rel).words()) };
     i32::from(for_words!(store.words(), level(&store)).or_raise(rel))
 }
 

@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 use crate::am::unique::{self, HeapRow, Key};
 use crate::error::{OrRaise, internal};
 use crate::options;
-use crate::pg::columns::{Columns, for_words};
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::session::cache;
 use crate::storage::IndexStore;
 use crate::write::apply;
@@ -87,7 +87,7 @@ unsafe extern "C-unwind" fn add(
 unsafe fn insert_or_wait<const W: usize>(
     index: pg_sys::Relation,
     heap: pg_sys::Relation,
-    columns: &Columns,
+    columns: &EntryCodec,
     values: *const pg_sys::Datum,
     isnull: *const bool,
     tid: *const pg_sys::ItemPointerData,
@@ -114,7 +114,7 @@ unsafe fn insert_or_wait<const W: usize>(
 #[inline(never)]
 unsafe fn insert_unique<const W: usize>(
     row: &HeapRow,
-    columns: &Columns,
+    columns: &EntryCodec,
     values: *const pg_sys::Datum,
     isnull: *const bool,
 ) -> Key {
@@ -126,7 +126,7 @@ unsafe fn insert_unique<const W: usize>(
         let distinct = null && !unique::nulls_are_equal(index);
         (
             entry,
-            options::fill(index),
+            options::fill_factor(index),
             IndexStore::new(index, W),
             distinct,
         )

@@ -16,13 +16,13 @@ use pgrx::prelude::*;
 
 use crate::am::parallel::Common;
 use crate::error::OrRaise;
-use crate::pg::column::Column;
-use crate::pg::columns::{Columns, item_pointer};
-use crate::pg::tuple::Tuple;
-use crate::pg::{bounds, ffi, query};
+use crate::pg::codec::ColumnCodec;
+use crate::pg::codec::IndexTupleBuilder;
+use crate::pg::codec::{EntryCodec, item_pointer};
+use crate::pg::{ffi, scan_keys};
 use crate::reclaim::kill::DeadRows;
 use crate::session::cache;
-use crate::storage::{Ahead, IndexStore, Pinned};
+use crate::storage::{HeapPrefetch, IndexStore, PinnedBuffer};
 use crate::write::queue;
 
 /// What `scan->opaque` points to: a scan of keys of so many words. It has a memory context of its own, with
@@ -51,18 +51,18 @@ macro_rules! with_scan {
 }
 
 struct Scan<const W: usize> {
-    columns: Columns,
+    columns: EntryCodec,
     cursor: Cursor<W>,
     /// Whether the pin of a batch's leaf is kept.
     keep_pin: bool,
     /// Leaves read are noted for serializable transactions.
     note_reads: bool,
-    pinned: Option<Pinned>,
+    pinned: Option<PinnedBuffer>,
     mark: Option<Mark<W>>,
     dead: DeadRows<W>,
-    ahead: Ahead,
+    ahead: HeapPrefetch,
     /// The row of an index-only scan.
-    tuple: Tuple,
+    tuple: IndexTupleBuilder,
     /// TIDs on their way into a bitmap.
     tids: Vec<pg_sys::ItemPointerData>,
     context: pg_sys::MemoryContext,
@@ -71,7 +71,7 @@ struct Scan<const W: usize> {
 
 impl State {
     fn new(
-        columns: Columns,
+        columns: EntryCodec,
         context: pg_sys::MemoryContext,
         at_end: pg_sys::MemoryContextCallback,
     ) -> Self {
@@ -87,7 +87,7 @@ impl State {
 
 impl<const W: usize> Scan<W> {
     fn new(
-        columns: Columns,
+        columns: EntryCodec,
         context: pg_sys::MemoryContext,
         at_end: pg_sys::MemoryContextCallback,
     ) -> Self {
@@ -98,8 +98,8 @@ impl<const W: usize> Scan<W> {
             pinned: None,
             mark: None,
             dead: DeadRows::new(),
-            ahead: Ahead::default(),
-            tuple: Tuple::new(&columns),
+            ahead: HeapPrefetch::default(),
+            tuple: IndexTupleBuilder::new(&columns),
             tids: Vec::new(),
             columns,
             context,
@@ -117,14 +117,14 @@ impl<const W: usize> Scan<W> {
         unsafe { self.dead.remove(scan) };
         self.release();
         self.mark = None;
-        bounds::apply(&self.columns, keys, &mut self.cursor);
+        scan_keys::apply(&self.columns, keys, &mut self.cursor);
         // SAFETY: snapshot and index live as long as the scan.
         unsafe {
             self.keep_pin = scan.xs_want_itup
-                || !query::is_mvcc_snapshot(scan.xs_snapshot)
+                || !ffi::is_mvcc_snapshot(scan.xs_snapshot)
                 || !ffi::relation_needs_wal(scan.indexRelation);
         }
-        self.note_reads = query::is_serializable();
+        self.note_reads = ffi::is_serializable();
     }
 
     /// Gives back the pin of the batch's leaf.
@@ -138,7 +138,7 @@ impl<const W: usize> Scan<W> {
     /// Puts the next row into the server's scan, if the batch has it, and it is not time to look ahead. Nothing here can panic or raise an error.
     #[inline(always)]
     fn next_of_batch(&mut self, scan: &mut pg_sys::IndexScanDescData, backward: bool) -> bool {
-        if !self.ahead.count() {
+        if !self.ahead.count_row() {
             return false;
         }
         let forward = backward == self.columns.reversed;
@@ -157,7 +157,7 @@ impl<const W: usize> Scan<W> {
         let forward = backward == self.columns.reversed;
         let (next, rows) = self.cursor.to_come(forward);
         // SAFETY: the scan's table is open.
-        unsafe { self.ahead.look(scan, next, rows) };
+        unsafe { self.ahead.request(scan, next, rows) };
         if self.next_of_batch(scan, backward) {
             return true;
         }
@@ -174,7 +174,7 @@ impl<const W: usize> Scan<W> {
         scan.xs_heaptid = item_pointer(entry.tie);
         scan.xs_recheck = !self.cursor.is_sure(entry);
         if scan.xs_want_itup {
-            scan.xs_itup = self.tuple.of(&self.columns, entry);
+            scan.xs_itup = self.tuple.build(&self.columns, entry);
         }
     }
 
@@ -228,7 +228,7 @@ impl<const W: usize> Scan<W> {
             }
             pgrx::check_for_interrupts!();
         };
-        self.ahead.restart(first, scan.xs_want_itup);
+        self.ahead.start_batch(first, scan.xs_want_itup);
         cache::review(&store);
         entry
     }
@@ -283,11 +283,11 @@ impl<const W: usize> Scan<W> {
     #[inline(always)]
     fn note_read(&self, scan: &pg_sys::IndexScanDescData, leaf: &<IndexStore as Store>::Read) {
         // SAFETY: index and snapshot are the scan's.
-        unsafe { query::check_snapshot_age(scan.indexRelation, scan.xs_snapshot, leaf) };
+        unsafe { ffi::check_snapshot_age(scan.indexRelation, scan.xs_snapshot, leaf) };
         if self.note_reads {
             // SAFETY: index and snapshot are the scan's.
             unsafe {
-                query::PredicateLockPage(scan.indexRelation, leaf.block(), scan.xs_snapshot);
+                ffi::PredicateLockPage(scan.indexRelation, leaf.block(), scan.xs_snapshot);
             }
         }
     }
@@ -500,8 +500,8 @@ pub unsafe extern "C-unwind" fn amrestrpos(scan: pg_sys::IndexScanDesc) {
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, column: i32) -> bool {
     // SAFETY: the index is open; the rest may be asked at any time.
-    let (columns, recovery) = unsafe { (Columns::of(index), pg_sys::RecoveryInProgress()) };
+    let (columns, recovery) = unsafe { (EntryCodec::of(index), pg_sys::RecoveryInProgress()) };
     let at = usize::try_from(column).unwrap_or(0).checked_sub(1);
-    let column = at.and_then(|at| columns.list().get(at));
-    !recovery && column.is_some_and(Column::is_exact)
+    let column = at.and_then(|at| columns.columns().get(at));
+    !recovery && column.is_some_and(ColumnCodec::is_exact)
 }

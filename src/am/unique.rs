@@ -15,9 +15,9 @@ use pgrx::prelude::*;
 
 use crate::error::{name, raise, raise_report, unsupported};
 use crate::options;
-use crate::pg::columns::{Columns, MOST_COLUMNS, item_pointer};
-use crate::pg::query;
-use crate::pg::tuple::Tuple;
+use crate::pg::codec::IndexTupleBuilder;
+use crate::pg::codec::{EntryCodec, MAX_COLUMNS, item_pointer};
+use crate::pg::ffi;
 
 /// A row and the index that it is checked for.
 pub struct HeapRow {
@@ -142,7 +142,7 @@ impl Inquiry<'_> {
                 return Verdict::Enough;
             }
             // A conflict of serializable transactions would be hidden behind the error to come.
-            query::CheckForSerializableConflictIn(row.index, std::ptr::null_mut(), first);
+            ffi::CheckForSerializableConflictIn(row.index, std::ptr::null_mut(), first);
         }
         Verdict::Conflict
     }
@@ -196,15 +196,15 @@ pub unsafe fn refuse_unless_allowed(index: pg_sys::Relation, info: *const pg_sys
 /// The index is open, with these columns.
 pub unsafe fn raise_not_unique<const W: usize>(
     index: pg_sys::Relation,
-    columns: &Columns,
+    columns: &EntryCodec,
     entry: &Entry<W>,
 ) -> ! {
-    let mut values = [pg_sys::Datum::null(); MOST_COLUMNS];
-    let mut isnull = [false; MOST_COLUMNS];
-    let mut tuple = Tuple::new(columns);
+    let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
+    let mut isnull = [false; MAX_COLUMNS];
+    let mut tuple = IndexTupleBuilder::new(columns);
     // SAFETY: a tuple of the index, and room for its columns; the description is null or a C string.
     let detail = unsafe {
-        let tuple = tuple.of(columns, entry);
+        let tuple = tuple.build(columns, entry);
         let (values, isnull) = (values.as_mut_ptr(), isnull.as_mut_ptr());
         pg_sys::index_deform_tuple(tuple, (*index).rd_att, values, isnull);
         let key = pg_sys::BuildIndexValueDescription(index, values, isnull);

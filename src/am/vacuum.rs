@@ -11,9 +11,9 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
-use crate::pg::columns::{Columns, for_words, item_pointer};
+use crate::pg::codec::{EntryCodec, for_words, item_pointer};
 use crate::pg::ffi::now_micros;
-use crate::storage::{IndexStore, Suspects};
+use crate::storage::{DeadLinePointers, IndexStore};
 
 /// The access method's `ambulkdelete`. Validation of a concurrently built index comes here, too:
 /// its callback collects the heap TIDs and removes nothing.
@@ -30,14 +30,14 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     // SAFETY: info is valid during the call and its index open.
     let (index, store) = unsafe {
         let index = (*info).index;
-        let words = Columns::of(index).words();
+        let words = EntryCodec::of(index).words();
         (index, IndexStore::vacuum(index, words, (*info).strategy))
     };
     let mut dead = Reaped {
         callback,
         state,
         // SAFETY: the index is open, its table locked by whoever calls, and nothing else is locked.
-        suspects: unsafe { Suspects::of(index, (*info).strategy) },
+        suspects: unsafe { DeadLinePointers::of(index, (*info).strategy) },
         asked: Vec::new(),
     };
     // SAFETY: the index is open. One that is not valid is being validated (or of no use).
@@ -61,7 +61,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
 struct Reaped {
     callback: pg_sys::IndexBulkDeleteCallback,
     state: *mut c_void,
-    suspects: Option<Suspects>,
+    suspects: Option<DeadLinePointers>,
     /// For each suspect block and offset of the row, and below them its place.
     asked: Vec<u64>,
 }
@@ -129,7 +129,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
             return stats;
         }
         let index = (*info).index;
-        let words = Columns::of(index).words();
+        let words = EntryCodec::of(index).words();
         (index, IndexStore::vacuum(index, words, (*info).strategy))
     };
     // SAFETY: the index is open.

@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 
 use crate::am::opclass::{STRATEGIES, SUPPORTS};
 use crate::error::type_name;
-use crate::pg::key::KeyType;
+use crate::pg::codec::KeyType;
 
 /// Bits 1 to 5: all strategies.
 const ALL_STRATEGIES: u32 = (2 << STRATEGIES) - 2;

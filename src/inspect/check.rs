@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::{OrRaise, corrupted, name, raise};
-use crate::pg::columns::{Columns, for_words, tid_of};
+use crate::pg::codec::{EntryCodec, for_words, tid_of};
 use crate::pg::ffi;
 use crate::session::cache;
 use crate::storage::IndexStore;
@@ -31,13 +31,13 @@ fn omendb_check(index: Oid, heapallindexed: bool) {
             let message = format!("cannot check index \"{}\": it is not valid", name(index));
             raise(code, message, Some("Drop the index and create it anew."));
         }
-        Columns::of(index)
+        EntryCodec::of(index)
     };
     for_words!(columns.words(), check(&opened, &columns, heapallindexed));
     opened.close();
 }
 
-fn check<const W: usize>(opened: &Opened, columns: &Columns, heapallindexed: bool) {
+fn check<const W: usize>(opened: &Opened, columns: &EntryCodec, heapallindexed: bool) {
     let index = opened.index;
     // SAFETY: the index is open.
     let store = unsafe { IndexStore::new(index, W) };
@@ -52,12 +52,12 @@ fn check<const W: usize>(opened: &Opened, columns: &Columns, heapallindexed: boo
 /// What [`check_row`] needs.
 struct Search<'a, const W: usize> {
     tree: Tree<'a, IndexStore, W>,
-    columns: &'a Columns,
+    columns: &'a EntryCodec,
     index: pg_sys::Relation,
 }
 
 /// Searches the index for each row that a new snapshot sees.
-fn check_rows<const W: usize>(opened: &Opened, columns: &Columns) {
+fn check_rows<const W: usize>(opened: &Opened, columns: &EntryCodec) {
     let &Opened { heap, index, .. } = opened;
     // SAFETY: both relations are open. The scan ends itself. A registered snapshot of our own
     // makes the scan look for what an index search with it should find; "concurrent" says so.

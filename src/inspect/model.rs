@@ -10,8 +10,8 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::OrRaise;
-use crate::pg::columns::{Columns, for_words};
-use crate::pg::text;
+use crate::pg::codec::text;
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::storage::IndexStore;
 
 type SegmentRow = (
@@ -53,13 +53,13 @@ fn omendb_model(
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
     // SAFETY: the index is open.
-    let columns = unsafe { Columns::of(index) };
+    let columns = unsafe { EntryCodec::of(index) };
     let rows = for_words!(columns.words(), rows(index, &columns));
     opened.close();
     TableIterator::new(rows)
 }
 
-fn rows<const W: usize>(index: pg_sys::Relation, columns: &Columns) -> Vec<SegmentRow> {
+fn rows<const W: usize>(index: pg_sys::Relation, columns: &EntryCodec) -> Vec<SegmentRow> {
     // SAFETY: the index is open.
     let store = unsafe { IndexStore::new(index, W) };
     let bytes = Tree::<_, W>::new(&store).load_model().or_raise(index);

@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::{OrRaise, raise};
-use crate::pg::columns::{Columns, for_words};
-use crate::pg::text;
+use crate::pg::codec::text;
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::session::cache;
 use crate::storage::IndexStore;
 
@@ -42,7 +42,7 @@ fn omendb_predict(
     let opened = Opened::new(index, pg_sys::AccessShareLock);
     let index = opened.index;
     // SAFETY: the index is open.
-    let columns = unsafe { Columns::of(index) };
+    let columns = unsafe { EntryCodec::of(index) };
     let count = columns.keys().len();
     if keys.len() != count {
         raise(
@@ -58,7 +58,7 @@ fn omendb_predict(
 
 fn predict<const W: usize>(
     index: pg_sys::Relation,
-    columns: &Columns,
+    columns: &EntryCodec,
     keys: &Array<'_, &str>,
 ) -> PredictionRow {
     // SAFETY: the index is open.

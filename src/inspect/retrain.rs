@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::{OrRaise, raise};
-use crate::pg::columns::{Columns, for_words};
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::ffi::now_micros;
 use crate::storage::IndexStore;
 
@@ -26,7 +26,7 @@ fn omendb_retrain(index: Oid) {
     // SAFETY: the index is open. The page lock keeps other trainers out; it is given back here or
     // by transaction abort. The invalidation makes all sessions look at the new model.
     unsafe {
-        let store = IndexStore::new(index, Columns::of(index).words());
+        let store = IndexStore::new(index, EntryCodec::of(index).words());
         let lock = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::LockPage(index, META, lock);
         for_words!(store.words(), retrain(&store)).or_raise(index);

@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 
 use super::Opened;
 use crate::error::OrRaise;
-use crate::pg::columns::{Columns, for_words};
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::storage::IndexStore;
 
 #[allow(clippy::type_complexity)]
@@ -45,7 +45,7 @@ fn omendb_stats(
     let index = opened.index;
     // SAFETY: the index is open.
     let (columns, store) = unsafe {
-        let columns = Columns::of(index);
+        let columns = EntryCodec::of(index);
         (columns, IndexStore::new(index, columns.words()))
     };
     let s = for_words!(columns.words(), stats(&store)).or_raise(index);
@@ -172,11 +172,11 @@ fn errors<const W: usize>(model: &Loaded<'_>, lows: &[Option<Entry<W>>]) -> Opti
 
 /// Bytes of a new btree index with so many entries, none of them with a NULL: fill factor 90, no
 /// deduplication (which only helps where keys repeat).
-fn btree_bytes(entries: u64, columns: &Columns) -> u64 {
+fn btree_bytes(entries: u64, columns: &EntryCodec) -> u64 {
     /// A page less header and special area.
     const SPACE: u64 = PAGE_SIZE as u64 - 24 - 16;
     // An entry is a tuple (8 bytes, then the values, rounded up to 8) and its line pointer.
-    let tuple = columns.list().iter().fold(8, |end: usize, column| {
+    let tuple = columns.columns().iter().fold(8, |end: usize, column| {
         let (length, align) = column.key_type.layout();
         end.next_multiple_of(align) + length
     });

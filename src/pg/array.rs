@@ -2,15 +2,15 @@
 
 use pgrx::pg_sys;
 
-/// Calls `visit` for each element that is not NULL. An element that is passed by reference lasts
+/// Calls `visit` for each element that is not NULL. An element that is passed by reference is valid
 /// until `visit` returns.
 ///
 /// # Safety
 /// `array` is a varlena array, not NULL.
 pub unsafe fn for_each(array: pg_sys::Datum, mut visit: impl FnMut(pg_sys::Datum)) {
-    // SAFETY: detoasting gives an array that can be read directly, at worst a copy. The lists
-    // that deconstruct_array returns have `count` elements each; they and a copy are freed here, or with the memory
-    // context if `visit` raises an error.
+    // SAFETY: detoasting returns an array that can be read directly: the given one or a copy. The
+    // two lists of deconstruct_array have `count` elements each. The lists and the copy are freed
+    // here, or with the memory context if `visit` raises an error.
     unsafe {
         let given = array.cast_mut_ptr::<pg_sys::varlena>();
         let plain = pg_sys::pg_detoast_datum(given).cast::<pg_sys::ArrayType>();

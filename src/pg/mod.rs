@@ -1,13 +1,7 @@
-//! PostgreSQL's values and macros in terms of the core.
+//! PostgreSQL's values, scan keys and macros in terms of the core.
 
 pub mod array;
-pub mod bounds;
-pub mod column;
-pub mod columns;
+pub mod codec;
+pub mod cross_type;
 pub mod ffi;
-pub mod included;
-pub mod key;
-pub mod place;
-pub mod query;
-pub mod text;
-pub mod tuple;
+pub mod scan_keys;

@@ -9,7 +9,7 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::pg::query;
+use crate::pg::ffi;
 
 /// Comparisons to find a row in the leaf that the model predicts.
 const COMPARISONS: f64 = 8.0;
@@ -61,7 +61,7 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         let index = (*path).indexinfo;
         {
             let _disguise = Disguise::new(index);
-            query::btcostestimate(
+            ffi::btcostestimate(
                 root,
                 path,
                 loop_count,

@@ -4,7 +4,7 @@ use learned::Block;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
-use crate::pg::columns::item_pointer;
+use crate::pg::codec::item_pointer;
 
 /// Asks about the rows of these ties (rows of one page of the table side by side), which are of the leaf `leaf`. For each row that is dead
 /// to everybody the result has the newest transaction that standbys must have forgotten before its entry may go: the

@@ -15,7 +15,7 @@ use pgrx::pg_sys;
 
 use crate::error::{OrRaise, corrupted};
 use crate::options;
-use crate::pg::columns::{Columns, for_words};
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::session::counters::{self, Counters};
 use crate::storage::IndexStore;
 
@@ -59,7 +59,7 @@ struct Header {
     splits_left: Cell<u8>,
     /// What the meta page said of the model.
     place: Cell<ModelAt>,
-    columns: Columns,
+    columns: EntryCodec,
 }
 
 /// The tree of an index with what this backend remembers of it.
@@ -112,11 +112,11 @@ fn header<'a>(rel: pg_sys::Relation) -> Option<&'a Header> {
 
 /// The columns of an open index.
 #[inline]
-pub fn columns(rel: pg_sys::Relation) -> Columns {
+pub fn columns(rel: pg_sys::Relation) -> EntryCodec {
     match header(rel) {
         Some(header) => header.columns,
         // SAFETY: the index is open.
-        None => unsafe { Columns::of(rel) },
+        None => unsafe { EntryCodec::of(rel) },
     }
 }
 
@@ -253,7 +253,7 @@ pub fn forget(rel: pg_sys::Relation) {
 }
 
 /// Raises an error if the index was made for other columns than the catalogs have now: its entries would be taken for others.
-pub fn check_descriptor(rel: pg_sys::Relation, columns: &Columns, meta: &Meta) {
+pub fn check_descriptor(rel: pg_sys::Relation, columns: &EntryCodec, meta: &Meta) {
     if meta.descriptor != columns.descriptor() {
         let fault = format!("block {META}: made for other types or orders of the columns");
         corrupted(rel, &fault);
@@ -270,7 +270,7 @@ unsafe fn load<const W: usize>(store: &IndexStore) -> *mut Chunk<W> {
     let tree = Tree::<_, W>::new(store);
     let meta = tree.meta().or_raise(rel);
     // SAFETY: the index is open.
-    let columns = unsafe { Columns::of(rel) };
+    let columns = unsafe { EntryCodec::of(rel) };
     check_descriptor(rel, &columns, &meta);
     let place = meta.model;
     let model = tree.load_model_at(&place, options::model_cache());

@@ -1,20 +1,22 @@
-//! The core's storage on PostgreSQL's shared buffers and write-ahead log. The only home of buffer FFI.
+//! The core's storage on PostgreSQL's shared buffers and write-ahead log: the only place where
+//! pages are read, locked, changed and logged.
 
-mod ahead;
+mod buffer_hints;
 mod buffers;
-mod bulk;
+mod bulk_writer;
+mod cache_lines;
+mod conflict;
+mod dead_line_pointers;
+mod disk_space;
 mod guards;
-mod index;
-mod lines;
+mod index_store;
 #[cfg(feature = "testing")]
-mod order;
-mod room;
-mod suspects;
+mod lock_order;
+mod prefetch;
 mod wal;
-mod whereabouts;
 
-pub use ahead::Ahead;
-pub use bulk::Bulk;
-pub use guards::Pinned;
-pub use index::IndexStore;
-pub use suspects::Suspects;
+pub use bulk_writer::BulkWriter;
+pub use dead_line_pointers::DeadLinePointers;
+pub use guards::PinnedBuffer;
+pub use index_store::IndexStore;
+pub use prefetch::HeapPrefetch;

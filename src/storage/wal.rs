@@ -1,51 +1,53 @@
 //! Changes of up to four pages as one record of the generic resource manager, assembled by hand.
 //!
-//! Its redo routine, which every server has, applies to each block a list of
-//! `{ offset u16, length u16, bytes }` and then zeroes the hole. `GenericXLogFinish` finds the list by
-//! comparing pages byte by byte; we know what changes.
+//! Every server has the redo routine of that manager. It applies to each block a list of `{ offset
+//! u16, length u16, bytes }`, and then zeroes the hole. `GenericXLogFinish` finds the list by
+//! comparing pages byte by byte, which is not necessary here: the core knows what changes.
 //!
-//! A [`Patch`](learned::store::Patch) is such a list, and is both applied and logged, so that primary and replay do the same.
-//! Whatever could fail is checked before the critical section. Inside, nothing allocates, panics or raises an error.
+//! A [`Patch`](learned::store::Patch) is such a list. The same list is applied and logged, so the
+//! primary and replay make the same change. Whatever could fail is checked before the critical
+//! section. Nothing within it allocates, panics or raises an error.
 
-use learned::page::{Block, PAGE_SIZE, Page, SPECIAL, head, pd};
+use learned::page::{PAGE_SIZE, Page, SPECIAL, head, pd};
 use learned::store::{Change, Guard, MAX_CHANGES};
 use learned::{Error, Result};
 use pgrx::pg_sys;
 
-use super::guards::Write;
-use super::index::IndexStore;
+use super::guards::WriteGuard;
+use super::index_store::IndexStore;
 use crate::pg::ffi;
 
-/// A longer list is logged as an image.
-const MAX_LIST: usize = PAGE_SIZE / 2;
-/// Offset and length before the bytes of each span.
-const SPAN: usize = 4;
+/// The longest list, in bytes, that is logged as such. For a longer one the page is logged as an
+/// image.
+const MAX_LIST_BYTES: usize = PAGE_SIZE / 2;
+/// Bytes of the offset and the length before each span.
+const SPAN_HEADER_BYTES: usize = 4;
 
 /// One page's change, checked and ready to be applied.
 #[derive(Clone, Copy)]
-struct Staged<'a> {
+struct StagedChange<'a> {
     buffer: pg_sys::Buffer,
     page: *mut u8,
-    what: What<'a>,
-    /// Logged as an image.
+    content: Content<'a>,
+    /// Whether the page is logged as an image.
     image: bool,
-    /// Ranges to be zeroed after the bytes were applied.
+    /// Ranges that are zeroed after the content was applied.
     zero: [(usize, usize); 2],
 }
 
 #[derive(Clone, Copy)]
-enum What<'a> {
-    /// The page from `pd::FLAGS` on.
+enum Content<'a> {
+    /// A whole page, of which everything from `pd::FLAGS` on is applied.
     Page(&'a Page),
-    /// A list of spans, as redo reads it.
+    /// A list of spans, in the format of the redo routine.
     List(&'a [u8]),
 }
 
 /// Applies the changes and logs them as one record.
-pub(super) fn commit(store: &IndexStore, changes: &mut [(&mut Write, Change)]) -> Result<()> {
+pub(super) fn commit(store: &IndexStore, changes: &mut [(&mut WriteGuard, Change)]) -> Result<()> {
     // The redo routine has room for four pages and does not check.
     if changes.len() > MAX_CHANGES {
-        refuse(store, "too many pages in one record");
+        refuse(store, "a change has too many pages");
     }
     if changes.is_empty() {
         return Ok(());
@@ -54,8 +56,13 @@ pub(super) fn commit(store: &IndexStore, changes: &mut [(&mut Write, Change)]) -
     for (i, (write, change)) in changes.iter_mut().enumerate() {
         let (before, rest) = staged.split_at_mut(i);
         match stage(write, change) {
-            Ok(s) if before.iter().flatten().any(|t: &Staged| t.page == s.page) => {
-                refuse(store, "one page twice in a record")
+            Ok(s)
+                if before
+                    .iter()
+                    .flatten()
+                    .any(|t: &StagedChange| t.page == s.page) =>
+            {
+                refuse(store, "a change has one page twice")
             }
             Ok(s) => rest[0] = Some(s),
             Err(_) if matches!(change, Change::Patch(_)) && hole(header(write)).is_none() => {
@@ -64,16 +71,17 @@ pub(super) fn commit(store: &IndexStore, changes: &mut [(&mut Write, Change)]) -
             Err(why) => refuse(store, &format!("block {}: {why}", write.block())),
         }
     }
-    let logged = store.logged();
-    // SAFETY: may be asked at any time. In the critical section the server's own check would end the process.
+    let logged = store.is_logged();
+    // SAFETY: XLogInsertAllowed() reads variables of this process. It is called here since the
+    // check of XLogBeginInsert, in the critical section, would end the process.
     if logged && !unsafe { ffi::XLogInsertAllowed() } {
-        refuse(store, "change during recovery");
+        refuse(store, "a change is attempted during recovery");
     }
 
     ffi::start_crit_section();
-    // SAFETY: each page is pinned and exclusively locked by a guard that the caller has lent us
-    // for writing; stage() checked every range against the page, and what it refers to is the
-    // caller's and stays in place until XLogInsert has read it.
+    // SAFETY: each page is pinned and exclusively locked by a guard that is borrowed mutably until
+    // the end of this function. stage() has checked every range against the page. The lists belong
+    // to `changes`, and stay in place until XLogInsert has read them.
     unsafe {
         for s in staged.iter().flatten() {
             s.apply();
@@ -94,78 +102,28 @@ pub(super) fn commit(store: &IndexStore, changes: &mut [(&mut Write, Change)]) -
     Ok(())
 }
 
-impl IndexStore {
-    /// Logs that rows of these transactions, and of all before them, are about to be forgotten: standbys wait for the queries that may still see
-    /// them, or cancel them, before they replay what follows. Generic records have no place for that, but there is a record that
-    /// says nothing else: the one with which nbtree announces that a page is used again (access/nbtxlog.h).
+impl StagedChange<'_> {
+    /// Changes the page as redo would.
     ///
     /// # Safety
-    /// The table `heap` of this index is open, and no page is locked.
-    pub unsafe fn log_conflict(
-        &self,
-        heap: pg_sys::Relation,
-        block: Block,
-        horizons: impl Iterator<Item = pg_sys::TransactionId>,
-    ) {
-        const XLOG_BTREE_REUSE_PAGE: u8 = 0xD0;
-        let replica = pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;
-        // SAFETY: set at server start.
-        let standbys = unsafe { pg_sys::wal_level } >= replica;
-        // SAFETY: always possible.
-        let next = unsafe { pg_sys::ReadNextFullTransactionId() }.value;
-        // Transactions that are still known of are less than 2^32 behind the next one.
-        let full = |horizon: pg_sys::TransactionId| {
-            let age = (next as u32).wrapping_sub(horizon.into_inner());
-            next.saturating_sub(age.into())
-        };
-        let valid = horizons.filter(|horizon| *horizon != pg_sys::InvalidTransactionId);
-        let Some(newest) = valid.map(full).max() else {
-            return;
-        };
-        if !standbys || !self.logged() {
-            return;
-        }
-        // SAFETY: the relations are open. The record has the fields of the server's xl_btree_reuse_page, in native order
-        // without gaps.
-        unsafe {
-            let mut record = Vec::with_capacity(32);
-            record.extend(ffi::file_of(self.raw()).map(u32::to_ne_bytes).concat());
-            record.extend(block.to_ne_bytes());
-            record.extend(newest.to_ne_bytes());
-            #[cfg(not(feature = "pg15"))]
-            record.push(ffi::is_accessible_in_logical_decoding(heap).into());
-            #[cfg(feature = "pg15")]
-            let _ = heap;
-            pg_sys::XLogBeginInsert();
-            pg_sys::XLogRegisterData(record.as_mut_ptr().cast(), record.len() as _);
-            let btree = pg_sys::RmgrIds::RM_BTREE_ID as u8;
-            pg_sys::XLogInsert(btree, XLOG_BTREE_REUSE_PAGE);
-        }
-    }
-}
-
-impl Staged<'_> {
-    /// Does to the page what redo would do.
-    ///
-    /// # Safety
-    /// As [`stage`] made it, and the page is still exclusively locked.
+    /// [`stage`] has made the change, and the page is still exclusively locked.
     unsafe fn apply(&self) {
-        // SAFETY: stage() made sure that the list is a sequence of whole spans that lie within
-        // the page, and that the ranges to zero do.
+        // SAFETY: stage() has checked that the list is a sequence of whole spans, and that the
+        // spans and the ranges to zero lie within the page.
         unsafe {
-            match self.what {
-                What::Page(from) => {
+            match self.content {
+                Content::Page(from) => {
                     let to = self.page.add(pd::FLAGS);
                     let from = from.as_ptr().add(pd::FLAGS);
                     from.copy_to_nonoverlapping(to, PAGE_SIZE - pd::FLAGS);
                 }
-                What::List(list) => {
+                Content::List(list) => {
                     let mut from = list.as_ptr();
                     let end = from.add(list.len());
                     while from < end {
                         let at = usize::from(from.cast::<u16>().read_unaligned());
                         let len = usize::from(from.add(2).cast::<u16>().read_unaligned());
-                        from = from.add(SPAN);
+                        from = from.add(SPAN_HEADER_BYTES);
                         from.copy_to_nonoverlapping(self.page.add(at), len);
                         from = from.add(len);
                     }
@@ -177,20 +135,21 @@ impl Staged<'_> {
         }
     }
 
-    /// Adds the page, and its list of spans unless an image says it all, to the record.
+    /// Adds the page to the record, with its list of spans unless it is logged as an image.
     ///
     /// # Safety
-    /// As for [`Staged::apply`]; between XLogBeginInsert and XLogInsert.
+    /// As for [`StagedChange::apply`]. The call is between XLogBeginInsert and XLogInsert.
     unsafe fn register(&self, id: u8) {
         let flags = if self.image {
             pg_sys::REGBUF_STANDARD | pg_sys::REGBUF_FORCE_IMAGE
         } else {
             pg_sys::REGBUF_STANDARD
         };
-        // SAFETY: the buffer is pinned, locked and dirty, and the bytes stay until XLogInsert.
+        // SAFETY: the buffer is pinned, locked and marked dirty. The server keeps the list's
+        // address until XLogInsert, and the list lives longer.
         unsafe {
             ffi::XLogRegisterBuffer(id, self.buffer, flags as u8);
-            if let What::List(list) = self.what
+            if let Content::List(list) = self.content
                 && !self.image
             {
                 ffi::XLogRegisterBufData(id, list.as_ptr().cast_mut(), list.len() as u32);
@@ -199,15 +158,15 @@ impl Staged<'_> {
     }
 }
 
-/// Checks one page's change.
+/// Checks one page's change. The error says what is wrong with it.
 fn stage<'a>(
-    write: &mut Write,
+    write: &mut WriteGuard,
     change: &'a Change,
-) -> std::result::Result<Staged<'a>, &'static str> {
-    let (what, image, zero) = match change {
+) -> std::result::Result<StagedChange<'a>, &'static str> {
+    let (content, image, zero) = match change {
         Change::Image(page) => {
             let hole = hole(header(page)).ok_or("image with a bad header")?;
-            (What::Page(page), true, [hole, (0, 0)])
+            (Content::Page(page), true, [hole, (0, 0)])
         }
         Change::Patch(patch) => {
             let mut header = *header(write);
@@ -220,14 +179,15 @@ fn stage<'a>(
                 for (to, from) in header.iter_mut().skip(at).zip(span) {
                     *to = *from;
                 }
-                bytes += SPAN + span.len();
+                bytes += SPAN_HEADER_BYTES + span.len();
             }
             let list = patch.list();
             if list.len() != bytes {
                 return Err("patch of a broken list");
             }
             let new = hole(&header).ok_or("patch leaves a bad header")?;
-            // The old hole is zero already. What else of the new one needs zeroing, as redo does?
+            // Redo zeroes the whole new hole. Here the part that was in the old hole is zero
+            // already, unless the patch has written to it.
             let (lower, upper) = new;
             let touched = patch
                 .spans()
@@ -237,19 +197,19 @@ fn stage<'a>(
             } else {
                 [(lower, old.0.max(lower)), (old.1.min(upper), upper)]
             };
-            (What::List(list), list.len() > MAX_LIST, zero)
+            (Content::List(list), list.len() > MAX_LIST_BYTES, zero)
         }
     };
-    Ok(Staged {
+    Ok(StagedChange {
         buffer: write.buffer(),
         page: write.page_mut(),
-        what,
+        content,
         image,
         zero,
     })
 }
 
-/// PostgreSQL's header of a page.
+/// The server's header of a page.
 fn header(page: &Page) -> &[u8; pd::BYTES] {
     const { assert!(pd::BYTES <= PAGE_SIZE) };
     match page.first_chunk() {
@@ -258,8 +218,9 @@ fn header(page: &Page) -> &[u8; pd::BYTES] {
     }
 }
 
-/// The hole, if the header is one that redo can work with: with lower beyond upper it would zero
-/// all of memory, and the server would never start again.
+/// The hole, from `pd_lower` to `pd_upper`. None if the header is one that redo cannot work with:
+/// with `pd_lower` beyond `pd_upper` redo would zero memory far beyond the page, and the server
+/// would not start again.
 fn hole(header: &[u8; pd::BYTES]) -> Option<(usize, usize)> {
     let field = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
     let (lower, upper) = (field(pd::LOWER), field(pd::UPPER));
@@ -267,7 +228,7 @@ fn hole(header: &[u8; pd::BYTES]) -> Option<(usize, usize)> {
     (sane && field(pd::SPECIAL) == SPECIAL).then_some((lower, upper))
 }
 
-/// Refuses a change before anything has happened: the fault is ours.
+/// Refuses a change before anything is changed: the core has made a mistake.
 #[cold]
 fn refuse(store: &IndexStore, why: &str) -> ! {
     crate::error::internal(store.raw(), why)

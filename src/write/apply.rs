@@ -45,7 +45,7 @@ pub unsafe fn insert<const W: usize>(
 ) -> usize {
     let index = store.raw();
     // SAFETY: the caller's contract.
-    let fill = unsafe { options::fill(index) };
+    let fill = unsafe { options::fill_factor(index) };
     let add = |near, splits| {
         let tree = cache::tree::<W>(store).with_splits(splits);
         let done = tree.insert_with(near, entry, more, fill);

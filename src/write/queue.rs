@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use crate::error::{internal, raise_report};
 use crate::options;
-use crate::pg::columns::{Columns, for_words};
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::ffi;
 use crate::write::apply;
 
@@ -251,7 +251,7 @@ fn add(index: Oid, mut entries: Box<dyn Any>) {
     unsafe {
         let index = pg_sys::index_open(index, lock);
         let heap = pg_sys::table_open((*(*index).rd_index).indrelid, ffi::NO_LOCK);
-        let words = Columns::of(index).words();
+        let words = EntryCodec::of(index).words();
         for_words!(words, add_all(index, heap, &mut *entries));
         pg_sys::table_close(heap, ffi::NO_LOCK);
         pg_sys::index_close(index, lock);
