@@ -1,4 +1,4 @@
-//! The SQL of the operator classes.
+//! The SQL of the operator classes, and how many operators and functions each has.
 
 pgrx::extension_sql_file!(
     "../../sql/opclasses.sql",
@@ -8,5 +8,5 @@ pgrx::extension_sql_file!(
 
 /// Strategies `<`, `<=`, `=`, `>=`, `>`, numbered as in nbtree.
 pub const STRATEGIES: u16 = 5;
-/// Support functions: 1 compares.
+/// Support functions: number 1 compares.
 pub const SUPPORTS: u16 = 1;

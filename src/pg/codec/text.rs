@@ -6,19 +6,14 @@ use learned::Entry;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::entry::{EntryCodec, MAX_COLUMNS};
+use super::entry::MAX_COLUMNS;
 use crate::error::raise;
+use crate::pg::index::Index;
 
 /// The values of an entry's key columns. None is NULL. If no value has an entry's words, the
 /// nearest value is returned.
-///
-/// # Safety
-/// `index` is open and `codec` is its codec.
-pub unsafe fn of_entry<const W: usize>(
-    index: pg_sys::Relation,
-    codec: &EntryCodec,
-    entry: &Entry<W>,
-) -> Vec<Option<String>> {
+pub fn of_entry<const W: usize>(index: Index, entry: &Entry<W>) -> Vec<Option<String>> {
+    let codec = index.codec();
     let columns = codec.keys().iter().enumerate();
     let text = columns.map(|(i, column)| {
         let bytes = column.nearest_bytes(entry)?;
@@ -26,7 +21,7 @@ pub unsafe fn of_entry<const W: usize>(
         // a type passed by value holds the bytes, in the machine's order, which is little-endian;
         // else it is their address, and `bytes` outlives the call. The function returns a C string.
         unsafe {
-            let type_oid = *(*index).rd_opcintype.add(i);
+            let type_oid = *(*index.raw()).rd_opcintype.add(i);
             let (mut function, mut varlena) = (pg_sys::InvalidOid, false);
             pg_sys::getTypeOutputInfo(type_oid, &raw mut function, &raw mut varlena);
             let datum = match pg_sys::get_typbyval(type_oid) {
@@ -45,14 +40,12 @@ pub unsafe fn of_entry<const W: usize>(
 
 /// The least entry with the key whose values are given as text, one for each key column. None is
 /// NULL. Raises the errors of the types' input functions.
-///
-/// # Safety
-/// `index` is open and `codec` is its codec. There are not more texts than key columns.
-pub unsafe fn to_entry<'a, const W: usize>(
-    index: pg_sys::Relation,
-    codec: &EntryCodec,
+pub fn to_entry<'a, const W: usize>(
+    index: Index,
     texts: impl Iterator<Item = Option<&'a str>>,
 ) -> Entry<W> {
+    let codec = index.codec();
+    let texts = texts.take(codec.keys().len());
     let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
     let mut nulls = [true; MAX_COLUMNS];
     for (i, ((value, null), text)) in values.iter_mut().zip(&mut nulls).zip(texts).enumerate() {
@@ -65,7 +58,7 @@ pub unsafe fn to_entry<'a, const W: usize>(
         // SAFETY: `i` counts key columns, for which rd_opcintype has elements. The input function
         // of the column's type gets a C string and returns a value of that type.
         unsafe {
-            let type_oid = *(*index).rd_opcintype.add(i);
+            let type_oid = *(*index.raw()).rd_opcintype.add(i);
             let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
             pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut parameter);
             *value =
