@@ -12,9 +12,9 @@
 //! | `storage/` | the pages of an index: shared buffers, locks, WAL                          |
 //! | `pg/`      | safe handles of the server's structures, codecs of values, `ffi/`          |
 //!
-//! `crates/learned` has the algorithms, without PostgreSQL. The folders from `am/` to `inspect/` call
-//! it through [`storage::IndexStore`]. Errors become PostgreSQL's in `error.rs`; storage parameters
-//! and settings are in `options.rs`.
+//! `crates/learned` has the algorithms, without PostgreSQL. The folders from `am/` to `inspect/`
+//! call it through [`storage::IndexStore`]. Errors become PostgreSQL's in `error.rs`; storage
+//! parameters and settings are in `options.rs`.
 //!
 //! Unsafe code is for `pg/` and `storage/`. Elsewhere it stands in the first lines of callbacks,
 //! which make handles from the server's pointers, and where memory of the server is used directly.

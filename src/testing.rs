@@ -1,7 +1,8 @@
 //! Stops in the middle of changes, for tests/races.sh. Only in builds with the feature `testing`.
 //!
-//! `SET omendb.stop = 'split: logged'` makes a backend wait at that step while another session holds
-//! `pg_advisory_lock(0)`. The backend keeps its page locks meanwhile, as a slow backend would.
+//! `SET omendb.stop = 'split: logged'` makes a backend wait at that step while another session
+//! holds `pg_advisory_lock(0)`. The backend keeps its page locks meanwhile, as a slow backend
+//! would.
 
 use std::ffi::CString;
 

@@ -277,8 +277,8 @@ impl<const W: usize> Build<'_, '_, W> {
     }
 }
 
-/// Finds live rows with the same key. Rows that are dead to some transactions only are indexed, too,
-/// and are no duplicates.
+/// Finds live rows with the same key. Rows that are dead to some transactions only are indexed,
+/// too, and are no duplicates.
 struct DuplicateCheck<const W: usize> {
     has_equal_nulls: bool,
     /// The TIDs of rows that are dead.

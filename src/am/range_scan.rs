@@ -5,8 +5,8 @@
 //!
 //! Pins: a plain scan with an MVCC snapshot releases each leaf as soon as its entries are copied.
 //! An index-only scan trusts the visibility map, and a snapshot of another kind cannot recognize a
-//! reused heap slot. Both keep the pin of the batch's leaf, which holds off VACUUM. Scans of indexes
-//! without WAL do the same, as in nbtree.
+//! reused heap slot. Both keep the pin of the batch's leaf, which holds off VACUUM. Scans of
+//! indexes without WAL do the same, as in nbtree.
 
 use learned::Entry;
 use learned::cursor::{Cursor, Mark};

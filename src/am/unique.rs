@@ -98,8 +98,8 @@ impl UniqueCheck {
 }
 
 impl Findings<'_> {
-    /// Judges the row of an entry with the same key. `first` is the leaf where the key begins. Pages
-    /// of the index are locked. An ERROR unwinds through the core, which holds only guards.
+    /// Judges the row of an entry with the same key. `first` is the leaf where the key begins.
+    /// Pages of the index are locked. An ERROR unwinds through the core, which holds only guards.
     fn judge(&mut self, tie: u64, first: Block) -> Verdict {
         let row = self.row;
         let (tid, own) = (item_pointer(tie), row.tid);
@@ -140,8 +140,8 @@ pub fn refuse_unless_allowed(index: Index, info: BuildInfo) {
         unsupported(
             "access method \"learned\" does not support unique indexes on this server unless \
              omendb.allow_unique is on",
-            "Before PostgreSQL 18 every INSERT ... ON CONFLICT fails on a table with such an index. \
-             Create a btree index, or SET omendb.allow_unique = on.",
+            "Before PostgreSQL 18 every INSERT ... ON CONFLICT fails on a table with such an \
+             index. Create a btree index, or SET omendb.allow_unique = on.",
         );
     }
 }

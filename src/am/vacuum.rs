@@ -134,8 +134,8 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
     stats
 }
 
-/// Records the pages that can be reused, and trains a new model if that is due. The lock keeps other
-/// sessions from training meanwhile.
+/// Records the pages that can be reused, and trains a new model if that is due. The lock keeps
+/// other sessions from training meanwhile.
 fn sweep_and_retrain<const W: usize>(store: &IndexStore) -> Swept {
     let index = store.index();
     let tree = Tree::<_, W>::new(store);

@@ -184,8 +184,8 @@ fn model_errors<const W: usize>(
     })
 }
 
-/// The size in bytes of a new btree index with this number of entries, none of them with a NULL: with
-/// fill factor 90, and without deduplication, which only helps if keys repeat.
+/// The size in bytes of a new btree index with this number of entries, none of them with a NULL:
+/// with fill factor 90, and without deduplication, which only helps if keys repeat.
 fn btree_bytes(entries: u64, codec: &EntryCodec) -> u64 {
     /// A page without its header and special area.
     const SPACE: u64 = PAGE_SIZE as u64 - 24 - 16;

@@ -76,8 +76,8 @@ impl<const W: usize> EntrySort<W> {
     pub fn next(&mut self) -> Option<Entry<W>> {
         let mut value = pg_sys::Datum::from(0usize);
         let mut isnull = false;
-        // SAFETY: the value is a pointer to what add() was given. In PostgreSQL 15 it is a copy that
-        // the caller frees, in later versions it belongs to the sort.
+        // SAFETY: the value is a pointer to what add() was given. In PostgreSQL 15 it is a copy
+        // that the caller frees, in later versions it belongs to the sort.
         unsafe {
             let found = pg_sys::tuplesort_getdatum(
                 self.0,

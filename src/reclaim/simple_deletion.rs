@@ -46,8 +46,8 @@ pub fn delete_dead_entries<const W: usize>(index: Index, table: Table, leaf: Blo
     let tree = Tree::<_, W>::new(&store);
     let page = store.read(leaf).or_raise(index);
     let mut ties = tree.ties(&page).or_raise(index);
-    // The pin keeps VACUUM from deleting these entries, and so their line pointers from being reused
-    // for other rows.
+    // The pin keeps VACUUM from deleting these entries, and so their line pointers from being
+    // reused for other rows.
     let pinned = page.unlock();
     let step = ties.len().div_ceil(SAMPLE_ROWS).max(1);
     let mut sample: Vec<u64> = ties.iter().copied().step_by(step).collect();

@@ -30,8 +30,8 @@ pub fn after_split<const W: usize>(store: &IndexStore) {
 }
 
 /// Trains a new model if the newest one, which has led searches astray, no longer describes the
-/// tree. The growth of the index does not tell that, where freed pages are reused, and many sessions
-/// split a few leaves each. Nothing is locked, and nothing refers to the cache.
+/// tree. The growth of the index does not tell that, where freed pages are reused, and many
+/// sessions split a few leaves each. Nothing is locked, and nothing refers to the cache.
 pub fn after_misses<const W: usize>(store: &IndexStore) {
     try_to_train(store, |tree: &Tree<'_, IndexStore, W>| {
         Ok(tree.is_model_stale()? && tree.retrain_in_passing(now_micros())?)

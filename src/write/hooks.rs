@@ -11,7 +11,6 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::options;
-use crate::pg::codec::KeyType;
 use crate::pg::node::{NodeRef, RunningQuery};
 use crate::pg::{ffi, hint};
 use crate::write::queue;
@@ -25,6 +24,7 @@ const NOT_QUEUED: usize = usize::MAX;
 
 /// Called once, when the library is loaded. This may be within a statement.
 pub fn register() {
+    hint::give_type_hint_to_loading_statement();
     // SAFETY: a backend has one thread, and each hook calls the one that was set before.
     unsafe {
         NEXT_RUN = pg_sys::ExecutorRun_hook;
@@ -100,7 +100,7 @@ unsafe extern "C-unwind" fn utility(
     unsafe {
         let node = NodeRef::from_raw((*statement).utilityStmt);
         let before = start(is_copy_from(node) && options::insert_batch() > 1);
-        let is_ours = hint::creates_index_using(node, c"learned");
+        let is_ours = hint::creates_learned_index(node);
         let next = NEXT_UTILITY.unwrap_or(ffi::standard_ProcessUtility);
         let run = || {
             next(
@@ -115,7 +115,7 @@ unsafe extern "C-unwind" fn utility(
             );
         };
         if is_ours {
-            hint::with_operator_class_hint(KeyType::HINT, run);
+            hint::with_type_hint(run);
         } else {
             run();
         }
