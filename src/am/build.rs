@@ -68,7 +68,7 @@ pub unsafe extern "C-unwind" fn ambuild(
     };
     unique::refuse_unless_allowed(index, info);
     queue::discard_for_build(index.oid());
-    let codec = index.codec();
+    let codec = EntryCodec::of(index);
     let (rows, entries) = for_words!(codec.words(), build(table, index, info, codec));
     build_result(rows, entries)
 }
@@ -208,7 +208,7 @@ impl<const W: usize> Build<'_, '_, W> {
         if let Some(unique) = &mut self.unique
             && unique.is_duplicate(&entry, &self.codec)
         {
-            unique::raise_not_unique(self.index, &self.codec, &entry);
+            unique::raise_not_unique(self.index, &entry);
         }
         self.builder.push(entry).or_raise(self.index);
         self.pushed += 1;
@@ -332,7 +332,7 @@ fn raise_not_empty(what: &str) -> ! {
 pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
     // SAFETY: the server has the index open and locked.
     let index = unsafe { Index::from_raw(index) };
-    let codec = index.codec();
+    let codec = EntryCodec::of(index);
     for_words!(codec.words(), build_empty(index, &codec));
 }
 

@@ -100,7 +100,7 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
 #[pg_guard]
 unsafe extern "C-unwind" fn amgettreeheight(index: pg_sys::Relation) -> i32 {
     use crate::error::OrRaise;
-    use crate::pg::codec::for_words;
+    use crate::pg::codec::{EntryCodec, for_words};
     use crate::pg::index::Index;
     use crate::storage::IndexStore;
     fn level<const W: usize>(store: &IndexStore) -> learned::Result<u8> {
@@ -108,7 +108,7 @@ unsafe extern "C-unwind" fn amgettreeheight(index: pg_sys::Relation) -> i32 {
     }
     // SAFETY: the planner has the index open and locked.
     let index = unsafe { Index::from_raw(index) };
-    let store = IndexStore::new(index, index.codec().words());
+    let store = IndexStore::new(index, EntryCodec::of(index).words());
     i32::from(for_words!(store.words(), level(&store)).or_raise(index))
 }
 

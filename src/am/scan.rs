@@ -195,7 +195,7 @@ pub unsafe extern "C-unwind" fn amrestrpos(scan: pg_sys::IndexScanDesc) {
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amcanreturn(index: pg_sys::Relation, column: i32) -> bool {
     // SAFETY: the planner has the index open.
-    let codec = unsafe { Index::from_raw(index) }.codec();
+    let codec = EntryCodec::of(unsafe { Index::from_raw(index) });
     let at = usize::try_from(column).unwrap_or(0).checked_sub(1);
     let column = at.and_then(|at| codec.columns().get(at));
     !server::is_in_recovery() && column.is_some_and(ColumnCodec::is_exact)

@@ -17,7 +17,7 @@ use pgrx::prelude::*;
 use crate::error::{raise, raise_report, unsupported};
 use crate::options;
 use crate::pg::build::BuildInfo;
-use crate::pg::codec::{EntryCodec, IndexTupleBuilder, item_pointer};
+use crate::pg::codec::{item_pointer, text};
 use crate::pg::index::Index;
 use crate::pg::table::{RowState, Table};
 
@@ -147,10 +147,8 @@ pub fn refuse_unless_allowed(index: Index, info: BuildInfo) {
 }
 
 /// Raises the ERROR for two rows with the same key in a build.
-pub fn raise_not_unique<const W: usize>(index: Index, codec: &EntryCodec, entry: &Entry<W>) -> ! {
-    let mut tuple = IndexTupleBuilder::new(codec);
-    // SAFETY: the tuple has been built by the codec of this index.
-    let detail = match unsafe { index.describe_key(tuple.build(codec, entry)) } {
+pub fn raise_not_unique<const W: usize>(index: Index, entry: &Entry<W>) -> ! {
+    let detail = match text::describe_key(index, entry) {
         Some(key) => format!("Key {key} is duplicated."),
         None => "Duplicate keys exist.".into(),
     };

@@ -10,7 +10,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::error::OrRaise;
-use crate::pg::codec::for_words;
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::ffi::now_micros;
 use crate::pg::server;
 use crate::pg::vacuum::{DeadRowTest, VacuumInfo, statistics};
@@ -36,7 +36,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         )
     };
     let index = info.index();
-    let store = IndexStore::vacuum(index, index.codec().words(), info.buffer_ring());
+    let store = IndexStore::vacuum(index, EntryCodec::of(index).words(), info.buffer_ring());
     let mut dead = VacuumedRows {
         test,
         line_pointers: DeadLinePointers::of(info),
@@ -117,7 +117,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         return stats;
     }
     let index = info.index();
-    let store = IndexStore::vacuum(index, index.codec().words(), info.buffer_ring());
+    let store = IndexStore::vacuum(index, EntryCodec::of(index).words(), info.buffer_ring());
     let swept = for_words!(store.words(), sweep_and_retrain(&store));
     let is_only_pass = stats.is_null();
     // SAFETY: `stats` is what the passes of this VACUUM have returned, or null if there were none.

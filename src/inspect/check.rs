@@ -38,7 +38,7 @@ fn omendb_check(index: Oid, heapallindexed: bool) {
                 Some("Drop the index and create it again."),
             );
         }
-        let codec = index.codec();
+        let codec = EntryCodec::of(index);
         for_words!(codec.words(), check(index, table, &codec, heapallindexed));
     });
 }

@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 
 use super::with_index;
 use crate::error::OrRaise;
-use crate::pg::codec::{for_words, text};
+use crate::pg::codec::{EntryCodec, for_words, text};
 use crate::pg::index::Index;
 use crate::storage::IndexStore;
 
@@ -60,7 +60,7 @@ fn omendb_model(
     ),
 > {
     TableIterator::new(with_index(index, pg_sys::AccessShareLock, |index, _| {
-        for_words!(index.codec().words(), rows(index))
+        for_words!(EntryCodec::of(index).words(), rows(index))
     }))
 }
 

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use super::with_index;
 use crate::error::{OrRaise, raise};
-use crate::pg::codec::{for_words, text};
+use crate::pg::codec::{EntryCodec, for_words, text};
 use crate::pg::index::Index;
 use crate::pg::server::pages_read;
 use crate::session::cache;
@@ -49,7 +49,7 @@ fn omendb_predict(
     ),
 > {
     TableIterator::once(with_index(index, pg_sys::AccessShareLock, |index, _| {
-        let codec = index.codec();
+        let codec = EntryCodec::of(index);
         let count = codec.keys().len();
         if keys.len() != count {
             raise(

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use super::with_index_to_change;
 use crate::error::{OrRaise, raise};
-use crate::pg::codec::for_words;
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::ffi::now_micros;
 use crate::pg::server;
 use crate::storage::IndexStore;
@@ -27,7 +27,7 @@ fn omendb_retrain(index: Oid) {
         );
     }
     with_index_to_change(index, pg_sys::RowExclusiveLock, |index, _| {
-        let store = IndexStore::new(index, index.codec().words());
+        let store = IndexStore::new(index, EntryCodec::of(index).words());
         // The lock keeps other sessions from training meanwhile.
         index.with_page_lock(META, || {
             for_words!(store.words(), retrain(&store)).or_raise(index);

@@ -52,7 +52,7 @@ fn omendb_stats(
     ),
 > {
     let (codec, s) = with_index(index, pg_sys::AccessShareLock, |index, _| {
-        let codec = index.codec();
+        let codec = EntryCodec::of(index);
         let store = IndexStore::new(index, codec.words());
         (
             codec,

@@ -6,7 +6,6 @@ use std::ptr::NonNull;
 use learned::page::{Block, Page};
 use pgrx::pg_sys::{self, Oid};
 
-use super::codec::EntryCodec;
 use super::ffi;
 use super::snapshot::SnapshotRef;
 
@@ -68,14 +67,6 @@ impl Index {
         // SAFETY: relname is a C string of fixed size within rd_rel.
         let name = unsafe { CStr::from_ptr(self.class().relname.data.as_ptr()) };
         name.to_string_lossy().into_owned()
-    }
-
-    /// How the columns of the index are coded. Raises an ERROR if the access method does not
-    /// support them.
-    #[inline]
-    pub fn codec(self) -> EntryCodec {
-        // SAFETY: the index is open.
-        unsafe { EntryCodec::of(self.raw()) }
     }
 
     /// The description of the index's columns.
@@ -238,24 +229,6 @@ impl Index {
                 let why = pg_sys::XLTW_Oper::XLTW_InsertIndex;
                 pg_sys::XactLockTableWait(transaction, self.raw(), &raw mut tid, why);
             }
-        }
-    }
-
-    /// The key columns and values of an index tuple, as in `(a, b)=(1, 2)`. None if the user must
-    /// not see them.
-    ///
-    /// # Safety
-    /// `tuple` is a tuple of this index.
-    pub unsafe fn describe_key(self, tuple: pg_sys::IndexTuple) -> Option<String> {
-        let mut values = [pg_sys::Datum::null(); super::codec::MAX_COLUMNS];
-        let mut isnull = [false; super::codec::MAX_COLUMNS];
-        // SAFETY: an index of this access method has at most MAX_COLUMNS columns, so the arrays
-        // have room for them. The result is null or a C string.
-        unsafe {
-            let (values, isnull) = (values.as_mut_ptr(), isnull.as_mut_ptr());
-            pg_sys::index_deform_tuple(tuple, self.tuple_descriptor(), values, isnull);
-            let key = pg_sys::BuildIndexValueDescription(self.raw(), values, isnull);
-            (!key.is_null()).then(|| CStr::from_ptr(key).to_string_lossy().into_owned())
         }
     }
 }

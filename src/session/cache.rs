@@ -120,7 +120,7 @@ fn header<'a>(index: Index) -> Option<&'a Header> {
 pub fn codec(index: Index) -> EntryCodec {
     match header(index) {
         Some(header) => header.codec,
-        None => index.codec(),
+        None => EntryCodec::of(index),
     }
 }
 
@@ -283,7 +283,7 @@ fn load<const W: usize>(store: &IndexStore) -> *mut Chunk<W> {
     let index = store.index();
     let tree = Tree::<_, W>::new(store);
     let meta = tree.meta().or_raise(index);
-    let codec = index.codec();
+    let codec = EntryCodec::of(index);
     check_descriptor(index, &codec, &meta);
     let model = tree.load_model_at(&meta.model, options::model_cache());
     let model = model.or_raise(index).unwrap_or_default();

@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 
 use crate::error::{internal, raise_report};
 use crate::options;
-use crate::pg::codec::for_words;
+use crate::pg::codec::{EntryCodec, for_words};
 use crate::pg::index::Index;
 use crate::pg::opened::OpenIndex;
 use crate::pg::server;
@@ -261,7 +261,7 @@ fn add_batch(index: Oid, mut entries: Box<dyn Any>) {
     let opened = unsafe { OpenIndex::open_for_insert(index) };
     let (index, table) = (opened.index(), opened.table());
     for_words!(
-        index.codec().words(),
+        EntryCodec::of(index).words(),
         add_entries(index, table, &mut *entries)
     );
     // SAFETY: the handles are not used below.

@@ -6,14 +6,15 @@ use learned::Entry;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::entry::MAX_COLUMNS;
+use super::entry::{EntryCodec, MAX_COLUMNS};
+use super::index_tuple::IndexTupleBuilder;
 use crate::error::raise;
 use crate::pg::index::Index;
 
 /// The values of an entry's key columns. None is NULL. If no value has an entry's words, the
 /// nearest value is returned.
 pub fn of_entry<const W: usize>(index: Index, entry: &Entry<W>) -> Vec<Option<String>> {
-    let codec = index.codec();
+    let codec = EntryCodec::of(index);
     let columns = codec.keys().iter().enumerate();
     let text = columns.map(|(i, column)| {
         let bytes = column.nearest_bytes(entry)?;
@@ -38,13 +39,31 @@ pub fn of_entry<const W: usize>(index: Index, entry: &Entry<W>) -> Vec<Option<St
     text.collect()
 }
 
+/// The key columns and values of an entry, as in `(a, b)=(1, 2)`. None if the current user must not
+/// see them.
+pub fn describe_key<const W: usize>(index: Index, entry: &Entry<W>) -> Option<String> {
+    let codec = EntryCodec::of(index);
+    let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
+    let mut isnull = [false; MAX_COLUMNS];
+    let mut tuple = IndexTupleBuilder::new(&codec);
+    // SAFETY: the tuple is one of this index, which has at most MAX_COLUMNS columns. The result is
+    // null or a C string.
+    unsafe {
+        let tuple = tuple.build(&codec, entry);
+        let (values, isnull) = (values.as_mut_ptr(), isnull.as_mut_ptr());
+        pg_sys::index_deform_tuple(tuple, index.tuple_descriptor(), values, isnull);
+        let key = pg_sys::BuildIndexValueDescription(index.raw(), values, isnull);
+        (!key.is_null()).then(|| CStr::from_ptr(key).to_string_lossy().into_owned())
+    }
+}
+
 /// The least entry with the key whose values are given as text, one for each key column. None is
 /// NULL. Raises the errors of the types' input functions.
 pub fn to_entry<'a, const W: usize>(
     index: Index,
     texts: impl Iterator<Item = Option<&'a str>>,
 ) -> Entry<W> {
-    let codec = index.codec();
+    let codec = EntryCodec::of(index);
     let texts = texts.take(codec.keys().len());
     let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
     let mut nulls = [true; MAX_COLUMNS];
