@@ -9,6 +9,8 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
 
+use crate::pg::index::Index;
+
 /// Raises an ERROR, with a hint if there is one.
 pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: Option<&str>) -> ! {
     let report = ErrorReport::new(code, message.into(), "omendb");
@@ -31,15 +33,15 @@ pub fn unsupported(message: impl Into<String>, hint: &str) -> ! {
 
 /// Raises an ERROR for a mistake of this extension that was noticed before it did any harm.
 #[cold]
-pub fn internal(rel: pg_sys::Relation, why: &str) -> ! {
-    let message = format!("internal error in index \"{}\": {why}", name(rel));
+pub fn internal(index: Index, why: &str) -> ! {
+    let message = format!("internal error in index \"{}\": {why}", index.name());
     raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, None)
 }
 
 /// Raises an ERROR for an index whose contents are wrong.
 #[cold]
-pub fn corrupted(rel: pg_sys::Relation, fault: &str) -> ! {
-    let name = name(rel);
+pub fn corrupted(index: Index, fault: &str) -> ! {
+    let name = index.name();
     raise(
         PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED,
         format!("index \"{name}\" is corrupted: {fault}"),
@@ -49,44 +51,36 @@ pub fn corrupted(rel: pg_sys::Relation, fault: &str) -> ! {
 
 /// The core's results, with errors raised.
 pub trait OrRaise<T> {
-    /// The value. An error is raised as an ERROR about the index `rel`.
-    fn or_raise(self, rel: pg_sys::Relation) -> T;
+    /// The value. An error is raised as an ERROR about the index.
+    fn or_raise(self, index: Index) -> T;
 }
 
 impl<T> OrRaise<T> for learned::Result<T> {
     #[inline(always)]
-    fn or_raise(self, rel: pg_sys::Relation) -> T {
+    fn or_raise(self, index: Index) -> T {
         match self {
             Ok(value) => value,
-            Err(error) => raise_core_error(rel, &error),
+            Err(error) => raise_core_error(index, &error),
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn raise_core_error(rel: pg_sys::Relation, error: &Error) -> ! {
+fn raise_core_error(index: Index, error: &Error) -> ! {
     match error {
-        Error::Corrupted { .. } => corrupted(rel, &error.to_string()),
+        Error::Corrupted { .. } => corrupted(index, &error.to_string()),
         // Each page was sound. Concurrent changes may have misled the search, so a retry may
         // succeed.
         Error::Lost(restarts) => raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
             format!(
                 "search in index \"{}\" did not end after {restarts} restarts",
-                name(rel)
+                index.name()
             ),
             Some("Retry the command. If the error persists, check the index with omendb_check."),
         ),
     }
-}
-
-/// A relation's name, for messages.
-pub fn name(rel: pg_sys::Relation) -> String {
-    // SAFETY: the callers have the relation open, so it has rd_rel, and relname is a C string in
-    // it.
-    let name = unsafe { CStr::from_ptr((*(*rel).rd_rel).relname.data.as_ptr()) };
-    name.to_string_lossy().into_owned()
 }
 
 /// A type's name, for messages.

@@ -7,6 +7,8 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
+use crate::pg::index::Index;
+
 /// `fillfactor` of an index that does not set it, in percent.
 const DEFAULT_FILL_FACTOR: i32 = 97;
 const MIN_FILL_FACTOR: i32 = 10;
@@ -157,16 +159,10 @@ pub unsafe extern "C-unwind" fn amoptions(
 }
 
 /// The fill factor of an index, in percent.
-///
-/// # Safety
-/// `rel` is an open index of this access method.
-pub unsafe fn fill_factor(rel: pg_sys::Relation) -> u8 {
-    // SAFETY: rd_options of such an index is null or what amoptions() returned.
-    let fill = unsafe {
-        match (*rel).rd_options.cast::<Options>().as_ref() {
-            Some(options) => options.fillfactor,
-            None => DEFAULT_FILL_FACTOR,
-        }
-    };
+#[inline]
+pub fn fill_factor(index: Index) -> u8 {
+    // SAFETY: amoptions() describes this struct.
+    let options = unsafe { index.options::<Options>() };
+    let fill = options.map_or(DEFAULT_FILL_FACTOR, |options| options.fillfactor);
     fill.clamp(MIN_FILL_FACTOR, MAX_FILL_FACTOR) as u8
 }

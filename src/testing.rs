@@ -1,13 +1,16 @@
 //! Stops in the middle of changes, for tests/races.sh. Only in builds with the feature `testing`.
 //!
-//! `SET omendb.stop = 'split: logged'` makes a backend wait there while another session holds
-//! `pg_advisory_lock(0)`. It keeps its page locks meanwhile, as a slow backend would.
+//! `SET omendb.stop = 'split: logged'` makes a backend wait at that step while another session
+//! holds `pg_advisory_lock(0)`. The backend keeps its page locks meanwhile, as a slow backend
+//! would.
 
 use std::ffi::CString;
 
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+use crate::pg::server;
 
 static STOP: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
@@ -23,7 +26,7 @@ pub fn register() {
     );
 }
 
-/// Waits if `step` is the one where this session is to stop.
+/// Waits if `step` is the one at which this session stops.
 pub fn stop(step: &str) {
     if STOP
         .get()
@@ -37,20 +40,20 @@ pub fn stop(step: &str) {
     unlock(STOPPED, pg_sys::ExclusiveLock);
 }
 
-/// Waits while a stopped session has `buffer` locked (or pinned, where all pins count). Of waits for
-/// page locks the isolation tester knows nothing; this one it sees.
+/// Waits while a stopped session has `buffer` locked, or with `pins`, while it has it locked or
+/// pinned. The isolation tester does not see waits for page locks, but it sees this one.
 ///
 /// # Safety
-/// The buffer is pinned.
-pub unsafe fn let_stopped(buffer: pg_sys::Buffer, pins: bool) {
-    // SAFETY: the caller's contract.
+/// The buffer is pinned by this backend.
+pub unsafe fn wait_for_stopped(buffer: pg_sys::Buffer, pins: bool) {
+    // SAFETY: a pinned buffer may be locked. It is unlocked at once.
     unsafe {
-        let free = if pins {
+        let is_free = if pins {
             pg_sys::ConditionalLockBufferForCleanup(buffer)
         } else {
             pg_sys::ConditionalLockBuffer(buffer)
         };
-        if free {
+        if is_free {
             pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32);
             return;
         }
@@ -59,16 +62,15 @@ pub unsafe fn let_stopped(buffer: pg_sys::Buffer, pins: bool) {
     unlock(STOPPED, pg_sys::ShareLock);
 }
 
-/// Advisory lock that holds stopped sessions up.
+/// The advisory lock on which a stopped session waits.
 const GO: u32 = 0;
-/// Advisory lock that a stopped session has.
+/// The advisory lock that a stopped session holds.
 const STOPPED: u32 = 1;
 
 /// The tag of `pg_advisory_lock(number)` in this database.
 fn tag(number: u32) -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {
-        // SAFETY: set once when the backend starts.
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field1: server::database().to_u32(),
         locktag_field2: 0,
         locktag_field3: number,
         locktag_field4: 1,
@@ -78,20 +80,21 @@ fn tag(number: u32) -> pg_sys::LOCKTAG {
 }
 
 fn lock(number: u32, mode: u32) {
-    // SAFETY: a valid tag. While page locks are held the wait cannot be cancelled, which tests put
-    // up with.
+    // SAFETY: a valid tag. While page locks are held the wait cannot be cancelled; the tests do not
+    // need that.
     unsafe { pg_sys::LockAcquire(&tag(number), mode as pg_sys::LOCKMODE, false, false) };
 }
 
 fn unlock(number: u32, mode: u32) {
-    // SAFETY: locked by lock().
+    // SAFETY: a valid tag; lock() has locked it.
     unsafe { pg_sys::LockRelease(&tag(number), mode as pg_sys::LOCKMODE, false) };
 }
 
-/// Makes the free space map offer a page, as one from before a crash may do.
+/// Makes the free space map offer a page, as a map from before a crash may do.
 #[pg_extern(sql = false)] // tests/races.sh declares it.
 fn omendb_offer_page(index: Oid, block: i64) {
-    // SAFETY: the index is locked while it is open, and whoever is offered the page looks at it.
+    // SAFETY: the index is locked while it is open. A page that the map offers is checked before it
+    // is reused.
     unsafe {
         let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
         let index = pg_sys::index_open(index, lock);

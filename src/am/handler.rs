@@ -16,7 +16,7 @@ use crate::planner::cost;
 #[pg_extern(sql = false)]
 fn learned_handler(_fcinfo: pg_sys::FunctionCallInfo) -> PgBox<pg_sys::IndexAmRoutine> {
     // The planner calls this for unrelated queries, too, so it does as little as it can.
-    // SAFETY: alloc_node returns a node of the right size, all of which is written here.
+    // SAFETY: alloc_node() returns a node of the size of the template, which overwrites all of it.
     unsafe {
         let am = PgBox::<pg_sys::IndexAmRoutine>::alloc_node(pg_sys::NodeTag::T_IndexAmRoutine);
         am.as_ptr().write(TEMPLATE);
@@ -66,7 +66,7 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     amcanreturn: Some(scan::amcanreturn),
     amcostestimate: Some(cost::amcostestimate),
     #[cfg(feature = "pg18")]
-    amgettreeheight: Some(height),
+    amgettreeheight: Some(amgettreeheight),
     amoptions: Some(options::amoptions),
     amproperty: None,
     ambuildphasename: Some(build::ambuildphasename),
@@ -83,30 +83,35 @@ const TEMPLATE: pg_sys::IndexAmRoutine = pg_sys::IndexAmRoutine {
     aminitparallelscan: Some(parallel::aminitparallelscan),
     amparallelrescan: Some(parallel::amparallelrescan),
     #[cfg(feature = "pg18")]
-    amtranslatestrategy: Some(compare_type),
+    amtranslatestrategy: Some(amtranslatestrategy),
     #[cfg(feature = "pg18")]
-    amtranslatecmptype: Some(strategy),
+    amtranslatecmptype: Some(amtranslatecmptype),
 };
 
-/// Levels above the leaves, which is what the planner calls the tree's height.
+/// The access method's `amgettreeheight`: the number of levels above the leaves.
+///
+/// # Safety
+/// Called by the planner with an open index.
 #[cfg(feature = "pg18")]
 #[pg_guard]
-unsafe extern "C-unwind" fn height(rel: pg_sys::Relation) -> i32 {
+unsafe extern "C-unwind" fn amgettreeheight(index: pg_sys::Relation) -> i32 {
     use crate::error::OrRaise;
     use crate::pg::codec::{EntryCodec, for_words};
+    use crate::pg::index::Index;
     use crate::storage::IndexStore;
     fn level<const W: usize>(store: &IndexStore) -> learned::Result<u8> {
         Ok(learned::Tree::<_, W>::new(store).meta()?.level)
     }
-    // SAFETY: the planner has the index open.
-    let store = unsafe { IndexStore::new(rel, EntryCodec::of(rel).words()) };
-    i32::from(for_words!(store.words(), level(&store)).or_raise(rel))
+    // SAFETY: the planner has the index open and locked.
+    let index = unsafe { Index::from_raw(index) };
+    let store = IndexStore::new(index, EntryCodec::of(index).words());
+    i32::from(for_words!(store.words(), level(&store)).or_raise(index))
 }
 
-/// What a strategy means: the numbers happen to be the same.
+/// The access method's `amtranslatestrategy`: what a strategy means.
 #[cfg(feature = "pg18")]
 #[pg_guard]
-unsafe extern "C-unwind" fn compare_type(
+extern "C-unwind" fn amtranslatestrategy(
     strategy: pg_sys::StrategyNumber,
     _family: pg_sys::Oid,
 ) -> pg_sys::CompareType::Type {
@@ -120,10 +125,10 @@ unsafe extern "C-unwind" fn compare_type(
     }
 }
 
-/// The strategy that means a comparison; 0 for none.
+/// The access method's `amtranslatecmptype`: the strategy that means a comparison; 0 for none.
 #[cfg(feature = "pg18")]
 #[pg_guard]
-unsafe extern "C-unwind" fn strategy(
+extern "C-unwind" fn amtranslatecmptype(
     compare: pg_sys::CompareType::Type,
     _family: pg_sys::Oid,
 ) -> pg_sys::StrategyNumber {

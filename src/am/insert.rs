@@ -1,26 +1,30 @@
-//! Inserting entries.
+//! The access method's `aminsert`.
 
 use learned::Entry;
 use learned::tree::{How, Inserted};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::am::unique::{self, HeapRow, Key};
+use crate::am::unique::{self, KeyStatus, UniqueCheck};
 use crate::error::{OrRaise, internal};
 use crate::options;
-use crate::pg::codec::{EntryCodec, for_words};
+use crate::pg::codec::for_words;
+use crate::pg::index::Index;
+use crate::pg::row::IndexRow;
+use crate::pg::table::Table;
 use crate::session::cache;
 use crate::storage::IndexStore;
 use crate::write::apply;
-use crate::write::queue::{self, Put};
+use crate::write::queue::{self, Enqueued};
 
-/// The access method's `aminsert`. The result matters only if the check of uniqueness may be put off: whether the row's key is known
-/// to be unique.
+/// The access method's `aminsert`. The result matters only if the check of uniqueness may be
+/// deferred: whether the row's key is known to be unique.
 ///
 /// It is not guarded, since the error for a duplicate is raised without pgrx.
 ///
 /// # Safety
-/// Called by the server with an open table and index, a value and a null flag for each column, and a heap TID.
+/// Called by the server with an open table and index, a value and a null flag for each column, and
+/// a heap TID.
 #[allow(clippy::too_many_arguments)]
 pub unsafe extern "C-unwind" fn aminsert(
     index: pg_sys::Relation,
@@ -32,22 +36,22 @@ pub unsafe extern "C-unwind" fn aminsert(
     _unchanged: bool,
     _info: *mut pg_sys::IndexInfo,
 ) -> bool {
-    // SAFETY: the arguments are as the server passes them; nothing here needs to be unwound.
+    // SAFETY: the arguments are passed on unchanged. Between the server and raise_duplicate() is
+    // only this frame, which has nothing to unwind.
     unsafe {
-        let key = add(index, values, isnull, tid, heap, check);
-        if key == Key::Duplicate {
+        let status = add(index, values, isnull, tid, heap, check);
+        if status == KeyStatus::Duplicate {
             unique::raise_duplicate(heap, index, values, isnull);
         }
-        key == Key::Unique
+        status == KeyStatus::Unique
     }
 }
 
-/// Adds an entry, or checks one again, as `check` says.
+/// Adds an entry, or checks an existing one again, as `check` says.
 ///
 /// # Safety
 /// As for [`aminsert`].
 #[pg_guard]
-#[allow(clippy::too_many_arguments)]
 unsafe extern "C-unwind" fn add(
     index: pg_sys::Relation,
     values: *const pg_sys::Datum,
@@ -55,122 +59,82 @@ unsafe extern "C-unwind" fn add(
     tid: pg_sys::ItemPointer,
     heap: pg_sys::Relation,
     check: pg_sys::IndexUniqueCheck::Type,
-) -> Key {
-    // SAFETY: the arguments are as the server passes them, and the index stays open.
-    unsafe {
-        let columns = &cache::columns(index);
-        if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
-            for_words!(
-                columns.words(),
-                insert_or_wait(index, heap, columns, values, isnull, tid)
-            )
-        } else {
-            let row = HeapRow {
-                heap,
-                index,
-                tid: *tid,
-                check,
-            };
-            for_words!(
-                columns.words(),
-                insert_unique(&row, columns, values, isnull)
-            )
-        }
+) -> KeyStatus {
+    // SAFETY: the server has the index and its table open and locked during the call.
+    let (index, table) = unsafe { (Index::from_raw(index), Table::from_raw(heap)) };
+    let codec = &cache::codec(index);
+    // SAFETY: the arrays have an element for each column of this index, to which the codec belongs.
+    let row = &unsafe { IndexRow::new(codec, values, isnull, *tid) };
+    if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
+        for_words!(codec.words(), insert_or_enqueue(index, table, row))
+    } else {
+        let check = &UniqueCheck {
+            table,
+            index,
+            tid: row.tid(),
+            check,
+        };
+        for_words!(codec.words(), insert_unique(check, row))
     }
 }
 
-/// Adds an entry, at once or later with others of the same statement.
-///
-/// # Safety
-/// As for [`aminsert`]; `columns` are the index's, of `W` words.
+/// Adds an entry of `W` words, now or later together with others of the same statement.
 #[inline(never)]
-unsafe fn insert_or_wait<const W: usize>(
-    index: pg_sys::Relation,
-    heap: pg_sys::Relation,
-    columns: &EntryCodec,
-    values: *const pg_sys::Datum,
-    isnull: *const bool,
-    tid: *const pg_sys::ItemPointerData,
-) -> Key {
-    // SAFETY: the caller's contract.
-    unsafe {
-        let entry: Entry<W> = columns.entry(values, isnull, tid);
-        match queue::put_off(index, entry) {
-            Put::AtOnce => {
-                apply::insert(&IndexStore::new(index, W), heap, entry, &[]);
-            }
-            Put::Waits => {}
-            Put::Full(mut entries) => apply::insert_all(index, heap, &mut entries),
-            Put::Never => internal(index, queue::OTHER_KIND),
+fn insert_or_enqueue<const W: usize>(index: Index, table: Table, row: &IndexRow<'_>) -> KeyStatus {
+    let entry: Entry<W> = row.entry();
+    match queue::enqueue(index, entry) {
+        Enqueued::AddNow => {
+            apply::insert(&IndexStore::new(index, W), table, entry, &[]);
         }
+        Enqueued::Waits => {}
+        Enqueued::AddBatch(mut entries) => apply::insert_all(index, table, &mut entries),
+        Enqueued::WrongWordCount => internal(index, queue::WRONG_WORD_COUNT),
     }
-    Key::Unchecked
+    KeyStatus::Unchecked
 }
 
-/// Adds the entry of a row, or checks it again, in a unique index.
-///
-/// # Safety
-/// As for [`aminsert`]; `columns` are the index's, of `W` words.
+/// Adds the entry of a row to a unique index, or checks it again.
 #[inline(never)]
-unsafe fn insert_unique<const W: usize>(
-    row: &HeapRow,
-    columns: &EntryCodec,
-    values: *const pg_sys::Datum,
-    isnull: *const bool,
-) -> Key {
-    let index = row.index;
-    // SAFETY: the caller's contract.
-    let (entry, fill, store, distinct) = unsafe {
-        let entry: Entry<W> = columns.entry(values, isnull, &raw const row.tid);
-        let null = (0..columns.keys().len()).any(|i| *isnull.add(i));
-        let distinct = null && !unique::nulls_are_equal(index);
-        (
-            entry,
-            options::fill_factor(index),
-            IndexStore::new(index, W),
-            distinct,
-        )
-    };
-    let recheck = row.check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_EXISTING;
-    if distinct {
-        if !recheck {
-            // SAFETY: the caller's contract.
-            unsafe { apply::insert(&store, row.heap, entry, &[]) };
+fn insert_unique<const W: usize>(check: &UniqueCheck, row: &IndexRow<'_>) -> KeyStatus {
+    let (index, table) = (check.index, check.table);
+    let entry: Entry<W> = row.entry();
+    let store = IndexStore::new(index, W);
+    if row.has_null_key() && !index.has_equal_nulls() {
+        if !check.is_recheck() {
+            apply::insert(&store, table, entry, &[]);
         }
-        return Key::Unique;
+        return KeyStatus::Unique;
     }
-    let same = columns.same_key(&entry);
+    let fill = options::fill_factor(index);
+    let same_key = row.codec().same_key(&entry);
     let mut done = None;
-    // SAFETY: the caller's contract; nothing is locked, and the cache not in use while room is made.
-    let key = unsafe {
-        row.settle(|judge| {
-            let near = cache::near(index);
-            let tree = cache::tree::<W>(&store);
-            if recheck {
-                let unique = tree.is_unique(&same, judge);
-                cache::remember(&tree);
-                return unique.or_raise(index);
-            }
-            let tree = tree.with_splits(apply::splits(index));
-            let inserted = tree.insert_unique(near, entry, &same, fill, judge);
+    let status = check.retry_until_decided(|judge| {
+        let hint = cache::insert_hint(index);
+        let tree = cache::tree::<W>(&store);
+        if check.is_recheck() {
+            let is_unique = tree.is_unique(&same_key, judge);
             cache::remember(&tree);
-            drop(tree);
+            return is_unique.or_raise(index);
+        }
+        let tree = tree.with_splits(apply::split_policy(index));
+        let inserted = tree.insert_unique(hint, entry, &same_key, fill, judge);
+        cache::remember(&tree);
+        drop(tree);
+        done = inserted.or_raise(index);
+        if let Some(Inserted {
+            block,
+            how: How::Full { churned },
+            ..
+        }) = done
+        {
+            apply::avoid_split::<W>(&store, table, block, churned);
+            let tree = cache::tree::<W>(&store);
+            let inserted = tree.insert_unique(None, entry, &same_key, fill, judge);
+            cache::remember(&tree);
             done = inserted.or_raise(index);
-            if let Some(Inserted {
-                block,
-                how: How::Full { churned },
-                ..
-            }) = done
-            {
-                apply::make_room::<W>(&store, row.heap, block, churned);
-                let tree = cache::tree::<W>(&store);
-                let inserted = tree.insert_unique(None, entry, &same, fill, judge);
-                cache::remember(&tree);
-                done = inserted.or_raise(index);
-            }
-            done.is_some()
-        })
-    };
-    apply::conclude::<W>(&store, done);
-    key
+        }
+        done.is_some()
+    });
+    apply::after_insert::<W>(&store, done);
+    status
 }

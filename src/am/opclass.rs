@@ -6,5 +6,5 @@ pgrx::extension_sql_file!("../../sql/omendb--0.1.0.sql", name = "extension");
 
 /// Strategies `<`, `<=`, `=`, `>=`, `>`, numbered as in nbtree.
 pub const STRATEGIES: u16 = 5;
-/// Support functions: 1 compares.
+/// Support functions: number 1 compares.
 pub const SUPPORTS: u16 = 1;

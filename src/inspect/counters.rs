@@ -1,10 +1,10 @@
-//! `omendb_counters`: what searches of an index met.
+//! `omendb_counters`: how searches of an index found their leaves.
 
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-use super::Opened;
+use super::with_index;
 use crate::session::counters;
 
 #[allow(clippy::type_complexity)]
@@ -22,16 +22,16 @@ fn omendb_counters(
         name!(all_sessions, bool),
     ),
 > {
-    let opened = Opened::new(index, pg_sys::AccessShareLock);
-    let counters = counters::of(opened.index);
-    let (counts, all) = (counters.totals(), counters.is_shared());
-    opened.close();
+    let (counts, all_sessions) = with_index(index, pg_sys::AccessShareLock, |index, _| {
+        let counters = counters::for_index(index);
+        (counters.totals(), counters.is_shared())
+    });
     TableIterator::once((
         counts.searches() as i64,
         counts.predicted() as i64,
         counts.straight.get() as i64,
         counts.links.get() as i64,
         counts.descents.get() as i64,
-        all,
+        all_sessions,
     ))
 }

@@ -8,10 +8,10 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-use super::Opened;
+use super::with_index;
 use crate::error::OrRaise;
-use crate::pg::codec::text;
-use crate::pg::codec::{EntryCodec, for_words};
+use crate::pg::codec::{EntryCodec, for_words, text};
+use crate::pg::index::Index;
 use crate::storage::IndexStore;
 
 type SegmentRow = (
@@ -50,18 +50,13 @@ fn omendb_model(
         name!(searched, bool),
     ),
 > {
-    let opened = Opened::new(index, pg_sys::AccessShareLock);
-    let index = opened.index;
-    // SAFETY: the index is open.
-    let columns = unsafe { EntryCodec::of(index) };
-    let rows = for_words!(columns.words(), rows(index, &columns));
-    opened.close();
-    TableIterator::new(rows)
+    TableIterator::new(with_index(index, pg_sys::AccessShareLock, |index, _| {
+        for_words!(EntryCodec::of(index).words(), rows(index))
+    }))
 }
 
-fn rows<const W: usize>(index: pg_sys::Relation, columns: &EntryCodec) -> Vec<SegmentRow> {
-    // SAFETY: the index is open.
-    let store = unsafe { IndexStore::new(index, W) };
+fn rows<const W: usize>(index: Index) -> Vec<SegmentRow> {
+    let store = IndexStore::new(index, W);
     let bytes = Tree::<_, W>::new(&store).load_model().or_raise(index);
     let mut rows = Vec::new();
     let Some(model) = bytes.as_deref().and_then(Loaded::open) else {
@@ -83,12 +78,9 @@ fn rows<const W: usize>(index: pg_sys::Relation, columns: &EntryCodec) -> Vec<Se
                 let Some(segment) = piece.segment(stage, i) else {
                     continue;
                 };
-                // The first segment begins at minus infinity.
+                // The first segment begins at minus infinity, for which there is no key.
                 let key = piece.key_at::<W>(segment.first_x).filter(|_| i > 0);
-                let key = key.map(|key| {
-                    // SAFETY: the index is open.
-                    unsafe { text::of_entry(index, columns, &Entry::floor(key)) }
-                });
+                let key = key.map(|key| text::of_entry(index, &Entry::floor(key)));
                 let base = if stage == last { first_leaf } else { 0 };
                 rows.push((
                     part,

@@ -5,10 +5,11 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-use super::Opened;
+use super::with_index;
 use crate::error::{OrRaise, raise};
-use crate::pg::codec::text;
-use crate::pg::codec::{EntryCodec, for_words};
+use crate::pg::codec::{EntryCodec, for_words, text};
+use crate::pg::index::Index;
+use crate::pg::server::pages_read;
 use crate::session::cache;
 use crate::storage::IndexStore;
 
@@ -39,33 +40,26 @@ fn omendb_predict(
         name!(pages, i64),
     ),
 > {
-    let opened = Opened::new(index, pg_sys::AccessShareLock);
-    let index = opened.index;
-    // SAFETY: the index is open.
-    let columns = unsafe { EntryCodec::of(index) };
-    let count = columns.keys().len();
-    if keys.len() != count {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("{} values for an index of {count} key columns", keys.len()),
-            None,
-        );
-    }
-    let row = for_words!(columns.words(), predict(index, &columns, &keys));
-    opened.close();
-    TableIterator::once(row)
+    TableIterator::once(with_index(index, pg_sys::AccessShareLock, |index, _| {
+        let codec = EntryCodec::of(index);
+        let count = codec.keys().len();
+        if keys.len() != count {
+            raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!(
+                    "wrong number of key values: {} for {count} key columns",
+                    keys.len()
+                ),
+                Some("Pass one value for each key column of the index."),
+            );
+        }
+        for_words!(codec.words(), predict(index, &keys))
+    }))
 }
 
-fn predict<const W: usize>(
-    index: pg_sys::Relation,
-    columns: &EntryCodec,
-    keys: &Array<'_, &str>,
-) -> PredictionRow {
-    // SAFETY: the index is open.
-    let (entry, store) = unsafe {
-        let entry = text::to_entry::<W>(index, columns, keys.iter());
-        (entry, IndexStore::new(index, W))
-    };
+fn predict<const W: usize>(index: Index, keys: &Array<'_, &str>) -> PredictionRow {
+    let entry = text::to_entry::<W>(index, keys.iter());
+    let store = IndexStore::new(index, W);
     let tree = cache::tree::<W>(&store);
     let guess = tree.predict(&entry.key).or_raise(index);
     let before = pages_read();
@@ -84,16 +78,4 @@ fn predict<const W: usize>(
         actual.into(),
         pages,
     )
-}
-
-/// Pages that this backend has read so far, from memory or disk.
-fn pages_read() -> i64 {
-    // SAFETY: the backend's own counters.
-    unsafe {
-        let usage = &raw const pg_sys::pgBufferUsage;
-        (*usage).shared_blks_hit
-            + (*usage).shared_blks_read
-            + (*usage).local_blks_hit
-            + (*usage).local_blks_read
-    }
 }

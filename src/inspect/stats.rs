@@ -12,7 +12,7 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-use super::Opened;
+use super::with_index;
 use crate::error::OrRaise;
 use crate::pg::codec::{EntryCodec, for_words};
 use crate::storage::IndexStore;
@@ -41,15 +41,14 @@ fn omendb_stats(
         name!(btree_bytes, i64),
     ),
 > {
-    let opened = Opened::new(index, pg_sys::AccessShareLock);
-    let index = opened.index;
-    // SAFETY: the index is open.
-    let (columns, store) = unsafe {
-        let columns = EntryCodec::of(index);
-        (columns, IndexStore::new(index, columns.words()))
-    };
-    let s = for_words!(columns.words(), stats(&store)).or_raise(index);
-    opened.close();
+    let (codec, s) = with_index(index, pg_sys::AccessShareLock, |index, _| {
+        let codec = EntryCodec::of(index);
+        let store = IndexStore::new(index, codec.words());
+        (
+            codec,
+            for_words!(codec.words(), collect(&store)).or_raise(index),
+        )
+    });
     let index_bytes = s.blocks * PAGE_SIZE as u64;
     TableIterator::once((
         s.leaves as i64,
@@ -66,12 +65,12 @@ fn omendb_stats(
         s.errors.map(|e| e.max as i64),
         s.errors.map(|e| e.mean),
         index_bytes as i64,
-        btree_bytes(s.entries, &columns) as i64,
+        btree_bytes(s.entries, &codec) as i64,
     ))
 }
 
 #[derive(Default)]
-struct Stats {
+struct IndexStats {
     blocks: u64,
     leaves: u64,
     inner_pages: u64,
@@ -83,23 +82,24 @@ struct Stats {
     model_stages: i32,
     segments: u64,
     model_bytes: u64,
-    errors: Option<Errors>,
+    errors: Option<ModelErrors>,
 }
 
-/// How far, in leaves, the model is off the leaves that were there when it was trained.
+/// How far the predictions of the model are from the leaves that existed when it was trained, in
+/// leaves.
 #[derive(Clone, Copy)]
-struct Errors {
+struct ModelErrors {
     max: u32,
     mean: f64,
 }
 
-fn stats<const W: usize>(store: &IndexStore) -> Result<Stats> {
-    Stats::of::<W>(store)
+fn collect<const W: usize>(store: &IndexStore) -> Result<IndexStats> {
+    IndexStats::collect::<W>(store)
 }
 
-impl Stats {
-    /// Looks at each page once. Writers go on meanwhile, so what they do may be counted or not.
-    fn of<const W: usize>(store: &IndexStore) -> Result<Self> {
+impl IndexStats {
+    /// Looks at each page once. Changes by other sessions meanwhile may be counted or not.
+    fn collect<const W: usize>(store: &IndexStore) -> Result<Self> {
         let tree = Tree::<_, W>::new(store);
         let meta = tree.meta()?;
         let mut stats = Self {
@@ -141,14 +141,18 @@ impl Stats {
                 _ => {}
             }
         }
-        stats.errors = model.and_then(|model| errors(&model, &lows));
+        stats.errors = model.and_then(|model| model_errors(&model, &lows));
         Ok(stats)
     }
 }
 
-/// Predicts the key of each leaf's low fence. Of leaves that begin with the same key only the first counts:
-/// a search for the key should come out there, or one leaf earlier if the leaf begins amid the key's entries.
-fn errors<const W: usize>(model: &Loaded<'_>, lows: &[Option<Entry<W>>]) -> Option<Errors> {
+/// Predicts the key of each leaf's low fence. Of leaves that begin with the same key only the first
+/// counts: a search for the key should end there, or one leaf earlier if the leaf begins within the
+/// entries of the key.
+fn model_errors<const W: usize>(
+    model: &Loaded<'_>,
+    lows: &[Option<Entry<W>>],
+) -> Option<ModelErrors> {
     let (mut max, mut sum, mut count) = (0, 0, 0u64);
     let mut before = None;
     for (ordinal, low) in (0u32..).zip(lows) {
@@ -164,25 +168,26 @@ fn errors<const W: usize>(model: &Loaded<'_>, lows: &[Option<Entry<W>>]) -> Opti
             count += 1;
         }
     }
-    (count > 0).then(|| Errors {
+    (count > 0).then(|| ModelErrors {
         max,
         mean: sum as f64 / count as f64,
     })
 }
 
-/// Bytes of a new btree index with so many entries, none of them with a NULL: fill factor 90, no
-/// deduplication (which only helps where keys repeat).
-fn btree_bytes(entries: u64, columns: &EntryCodec) -> u64 {
-    /// A page less header and special area.
+/// The size in bytes of a new btree index with this number of entries, none of them with a NULL:
+/// with fill factor 90, and without deduplication, which only helps if keys repeat.
+fn btree_bytes(entries: u64, codec: &EntryCodec) -> u64 {
+    /// A page without its header and special area.
     const SPACE: u64 = PAGE_SIZE as u64 - 24 - 16;
-    // An entry is a tuple (8 bytes, then the values, rounded up to 8) and its line pointer.
-    let tuple = columns.columns().iter().fold(8, |end: usize, column| {
+    // An entry is a tuple and its line pointer of 4 bytes. The tuple is a header of 8 bytes and the
+    // values, rounded up to a multiple of 8.
+    let tuple = codec.columns().iter().fold(8, |end: usize, column| {
         let (length, align) = column.key_type.layout();
         end.next_multiple_of(align) + length
     });
     let entry = tuple.next_multiple_of(8) as u64 + 4;
-    // A page is closed by the first entry that leaves less than a tenth free (leaves) or less
-    // than 30 percent (above); one entry is the high key.
+    // A page is full when an entry leaves less than 10 percent of a leaf free, or 30 percent of an
+    // inner page. One entry is the high key.
     let leaf = (SPACE - PAGE_SIZE as u64 / 10 - entry) / entry + 1;
     let inner = (SPACE - PAGE_SIZE as u64 * 3 / 10 - entry) / entry + 1;
     let mut level = entries.div_ceil(leaf);

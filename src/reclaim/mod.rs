@@ -1,5 +1,9 @@
-//! Entries of dead rows, found by scans and by inserts into full leaves, and their removal.
+//! Deleting the entries of dead rows before VACUUM does.
+//!
+//! - [`killed_entries`]: entries that a scan has found dead.
+//! - [`simple_deletion`]: all dead entries of a leaf that an insert would have to split.
+//! - [`deletable_rows`]: how both ask the table which rows are dead to everyone.
 
-pub mod kill;
-pub mod purge;
-pub mod removable;
+pub mod deletable_rows;
+pub mod killed_entries;
+pub mod simple_deletion;

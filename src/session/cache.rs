@@ -1,9 +1,9 @@
-//! What a backend remembers of an index from one call to the next: the model, the root, and leaves
-//! that the model does not know.
+//! What a backend remembers about an index from one call to the next: the model, the root, and
+//! where inserts go.
 //!
-//! It lives in `rd_amcache`, which the server frees whenever the index's relcache entry is
-//! invalidated. So it must be one chunk of memory, and no reference to it may outlive a callback.
-//! All of it is advice: the pages themselves are checked.
+//! It is kept in `rd_amcache` of the relcache entry, which the server frees whenever it invalidates
+//! the entry. So it must be one chunk of memory, and no reference to it may outlive a callback. All
+//! of it is advice: the pages themselves are checked.
 
 use std::cell::Cell;
 
@@ -16,21 +16,26 @@ use pgrx::pg_sys;
 use crate::error::{OrRaise, corrupted};
 use crate::options;
 use crate::pg::codec::{EntryCodec, for_words};
+use crate::pg::index::Index;
 use crate::session::counters::{self, Counters};
 use crate::storage::IndexStore;
 
 const MAGIC: u32 = 0x4F6D_4C64;
-/// After so many searches that a better model might have made shorter the meta page is asked
-/// whether there is one; after twice as many each time that there is none, up to the most.
-const PATIENCE: u64 = 32;
-const MOST_PATIENCE: u64 = 4096;
-/// So many leaves in a row may be asked about in vain before the next ones are split unasked: among leaves that inserts have cleared of their dead
-/// entries, and filled again, others still have theirs.
-const FEW_FRUITLESS: u8 = 8;
-/// A leaf is asked about before every 2^5th split at least.
-const MOST_FRUITLESS: u8 = FEW_FRUITLESS + 5;
+/// The number of searches that a better model might have made shorter, after which the meta page is
+/// asked whether there is one. Each time that there is none, the number is doubled, up to
+/// [`MAX_PATIENCE`].
+const INITIAL_PATIENCE: u64 = 32;
+const MAX_PATIENCE: u64 = 4096;
+/// The number of full leaves in a row in which few dead entries may be found, before leaves are
+/// split without asking the table about them. Among leaves whose dead entries inserts have deleted,
+/// and that were filled again, others still have theirs.
+const FREE_FAILED_DELETIONS: u8 = 8;
+/// The largest number of failed deletions that is remembered. With it, the table is asked before
+/// every 2^5th split.
+const MAX_FAILED_DELETIONS: u8 = FREE_FAILED_DELETIONS + 5;
 
-/// The chunk, whose begin does not depend on the number of words; the model's bytes follow.
+/// The chunk of memory. Its header does not depend on the number of words. The model's bytes follow
+/// the chunk.
 #[repr(C)]
 struct Chunk<const W: usize> {
     header: Header,
@@ -41,88 +46,87 @@ struct Chunk<const W: usize> {
 #[repr(C)]
 struct Header {
     magic: u32,
-    /// Bytes of the model; 0: there is none worth keeping.
+    /// The length of the model in bytes; 0 if there is none that is worth keeping.
     length: u32,
     root: Cell<u32>,
     level: Cell<i32>,
     counters: &'static Counters,
-    /// Searches that went astray since the meta page was last asked.
+    /// The number of searches that went astray since the meta page was last asked.
     astray: Cell<u64>,
     patience: Cell<u64>,
-    /// The leaf of the last insert, and whether the one before went there, too.
-    leaf: Cell<u32>,
-    again: Cell<bool>,
-    /// Splits by this backend since the model was loaded.
+    /// The leaf of the last insert, and whether the insert before it went there, too.
+    insert_leaf: Cell<u32>,
+    is_insert_leaf_repeated: Cell<bool>,
+    /// The number of splits by this backend since the model was loaded.
     splits: Cell<u32>,
-    /// How many times in a row a full leaf had few dead entries, and splits left until the next one is asked about.
-    fruitless: Cell<u8>,
-    splits_left: Cell<u8>,
-    /// What the meta page said of the model.
-    place: Cell<ModelAt>,
-    columns: EntryCodec,
+    /// The number of full leaves in a row in which few dead entries were found, and the number of
+    /// splits until the table is asked about a leaf again.
+    failed_deletions: Cell<u8>,
+    splits_until_deletion: Cell<u8>,
+    /// What the meta page said about the model.
+    model: Cell<ModelAt>,
+    codec: EntryCodec,
 }
 
-/// The tree of an index with what this backend remembers of it.
+/// The tree of an index, with what this backend remembers about it.
 ///
-/// To be used within one callback: no catalog may be looked at and no lock on a relation taken
-/// while the tree is in use, since these may discard the cache.
+/// It is used within one callback. While it is used, no catalog may be read and no relation locked,
+/// since these may discard the cache.
 pub fn tree<const W: usize>(store: &IndexStore) -> Tree<'_, IndexStore, W> {
-    let rel = store.raw();
-    // SAFETY: the relation is open, and rd_amcache is null or what load() put there.
-    unsafe {
-        let mut cached = (*rel).rd_amcache.cast::<Chunk<W>>();
-        if cached.is_null() {
-            cached = load::<W>(store);
-        }
-        let Chunk { header, recent } = &*cached;
-        let hint = u8::try_from(header.level.get())
-            .ok()
-            .map(|level| (header.root.get(), level));
-        let tree = match model_bytes(cached) {
-            [] => Tree::new(store),
-            bytes => Tree::with_model(store, bytes).with_recent(recent),
-        };
-        tree.with_root_hint(hint)
+    let index = store.index();
+    let mut chunk = index.cached().cast::<Chunk<W>>();
+    if chunk.is_null() {
+        chunk = load::<W>(store);
     }
+    // SAFETY: load() has made the chunk, and it stays as long as no catalog is read.
+    let (Chunk { header, recent }, model) = unsafe { (&*chunk, model_bytes(chunk)) };
+    let hint = u8::try_from(header.level.get())
+        .ok()
+        .map(|level| (header.root.get(), level));
+    let tree = match model {
+        [] => Tree::new(store),
+        bytes => Tree::with_model(store, bytes).with_recent(recent),
+    };
+    tree.with_root_hint(hint)
 }
 
 /// The model's bytes in the cache.
 ///
 /// # Safety
-/// `cached` is a chunk that load() made, and lives for `'a`.
+/// `chunk` is what load() has made, and lives for `'a`.
 #[inline(always)]
-unsafe fn model_bytes<'a, const W: usize>(cached: *mut Chunk<W>) -> &'a [u8] {
-    // SAFETY: behind the chunk there are as many bytes as its header says.
+unsafe fn model_bytes<'a, const W: usize>(chunk: *mut Chunk<W>) -> &'a [u8] {
+    // SAFETY: as many bytes as the header says follow the chunk.
     unsafe {
-        let header = &(*cached).header;
+        let header = &(*chunk).header;
         let length = match header.magic {
             MAGIC => header.length as usize,
             _ => 0,
         };
-        std::slice::from_raw_parts(cached.add(1).cast::<u8>(), length)
+        std::slice::from_raw_parts(chunk.add(1).cast::<u8>(), length)
     }
 }
 
-/// The header of an open index's cache, if it has one.
+/// The header of an index's cache, if it has one. The callers do not keep it.
 #[inline(always)]
-fn header<'a>(rel: pg_sys::Relation) -> Option<&'a Header> {
-    // SAFETY: as in tree(); the callers do not keep it.
-    unsafe { (*rel).rd_amcache.cast::<Header>().as_ref() }
+fn header<'a>(index: Index) -> Option<&'a Header> {
+    // SAFETY: every chunk begins with a header. It stays as long as no catalog is read, which no
+    // caller does while it uses the header.
+    unsafe { index.cached().cast::<Header>().as_ref() }
 }
 
-/// The columns of an open index.
+/// How the columns of an open index are coded.
 #[inline]
-pub fn columns(rel: pg_sys::Relation) -> EntryCodec {
-    match header(rel) {
-        Some(header) => header.columns,
-        // SAFETY: the index is open.
-        None => unsafe { EntryCodec::of(rel) },
+pub fn codec(index: Index) -> EntryCodec {
+    match header(index) {
+        Some(header) => header.codec,
+        None => EntryCodec::of(index),
     }
 }
 
-/// Remembers what the callback learned about the root and the model's worth.
+/// Remembers what a callback has learned about the root, and about how good the model is.
 pub fn remember<const W: usize>(tree: &Tree<'_, IndexStore, W>) {
-    let Some(header) = header(tree.store.raw()) else {
+    let Some(header) = header(tree.store.index()) else {
         return;
     };
     match tree.root_hint() {
@@ -137,176 +141,184 @@ pub fn remember<const W: usize>(tree: &Tree<'_, IndexStore, W>) {
     header.astray.set(astray);
 }
 
-/// The leaf where the last inserts went, if more than one did in a row: the next one's likely place.
-pub fn near(rel: pg_sys::Relation) -> Option<Block> {
-    let header = header(rel)?;
-    header.again.get().then_some(header.leaf.get())
+/// The leaf where the next insert is likely to go: that of the last inserts, if at least two in a
+/// row went there.
+pub fn insert_hint(index: Index) -> Option<Block> {
+    let header = header(index)?;
+    header
+        .is_insert_leaf_repeated
+        .get()
+        .then_some(header.insert_leaf.get())
 }
 
 /// Remembers the leaf of an insert.
-pub fn inserted(rel: pg_sys::Relation, leaf: Block) {
-    if let Some(header) = header(rel) {
-        header.again.set(header.leaf.get() == leaf);
-        header.leaf.set(leaf);
+pub fn remember_insert(index: Index, leaf: Block) {
+    if let Some(header) = header(index) {
+        header
+            .is_insert_leaf_repeated
+            .set(header.insert_leaf.get() == leaf);
+        header.insert_leaf.set(leaf);
     }
 }
 
-/// Whether the next leaf that is full should be asked about dead entries before it is split. Where they are few
-/// again and again, that is done less and less often.
+/// Whether the table should be asked about dead rows before the next full leaf is split. If few are
+/// found again and again, this happens less and less often.
 #[inline(always)]
-pub fn may_purge(rel: pg_sys::Relation) -> bool {
-    header(rel).is_none_or(|header| header.splits_left.get() == 0)
+pub fn is_deletion_due(index: Index) -> bool {
+    header(index).is_none_or(|header| header.splits_until_deletion.get() == 0)
 }
 
-/// A full leaf was asked about: did it have many dead entries?
-pub fn purged(rel: pg_sys::Relation, many: bool) {
-    if let Some(header) = header(rel) {
-        let fruitless = match many {
+/// The table was asked about the rows of a full leaf. `are_many` says whether many were dead.
+pub fn remember_deletion(index: Index, are_many: bool) {
+    if let Some(header) = header(index) {
+        let failed = match are_many {
             true => 0,
-            false => header.fruitless.get().min(MOST_FRUITLESS - 1) + 1,
+            false => header.failed_deletions.get().min(MAX_FAILED_DELETIONS - 1) + 1,
         };
-        header.fruitless.set(fruitless);
-        let unasked = fruitless.saturating_sub(FEW_FRUITLESS);
-        header.splits_left.set((1 << unasked) - 1);
+        header.failed_deletions.set(failed);
+        let doublings = failed.saturating_sub(FREE_FAILED_DELETIONS);
+        header.splits_until_deletion.set((1 << doublings) - 1);
     }
 }
 
-/// A leaf was split.
-pub fn split(rel: pg_sys::Relation) {
-    if let Some(header) = header(rel) {
-        let left = header.splits_left.get();
-        header.splits_left.set(left.saturating_sub(1));
+/// Counts a split, or what takes the place of one, for [`is_deletion_due`].
+pub fn count_split_without_deletion(index: Index) {
+    if let Some(header) = header(index) {
+        let left = header.splits_until_deletion.get();
+        header.splits_until_deletion.set(left.saturating_sub(1));
     }
 }
 
-/// Counts a split. Some: the index, of so many blocks now, has grown enough for a new model; the
-/// one known here is of this generation.
-pub fn has_split(rel: pg_sys::Relation, blocks: Block) -> Option<u64> {
-    let header = header(rel)?;
+/// Counts a split for the training of the model. If the index, which has `blocks` blocks now, has
+/// grown enough for a new model, returns the generation of the known one.
+pub fn count_split(index: Index, blocks: Block) -> Option<u64> {
+    let header = header(index)?;
     header.splits.set(header.splits.get().saturating_add(1));
-    let place = header.place.get();
-    has_grown(&place, header.splits.get(), blocks).then_some(place.generation)
+    let model = header.model.get();
+    has_grown(&model, header.splits.get(), blocks).then_some(model.generation)
 }
 
-/// No new model could be had: there is time until the index, of so many blocks now, has grown as much again.
-pub fn put_off(rel: pg_sys::Relation, blocks: Block) {
-    if let Some(header) = header(rel) {
-        let place = header.place.get();
-        header.place.set(ModelAt { blocks, ..place });
+/// No new model could be trained. The next attempt is made when the index, which has `blocks`
+/// blocks now, has grown as much again.
+pub fn postpone_training(index: Index, blocks: Block) {
+    if let Some(header) = header(index) {
+        let model = header.model.get();
+        header.model.set(ModelAt { blocks, ..model });
         header.splits.set(0);
     }
 }
 
-/// Discards the cache where the index may have a better model; the next callback loads it. Returns whether the
-/// model errs and is the newest there is.
+/// Discards the cache if the index may have a better model. The next callback loads it. Returns
+/// whether the model errs although it is the newest one.
+///
 /// Called at the end of a callback, when nothing refers to the cache any more.
 #[inline(always)]
-pub fn review(store: &IndexStore) -> bool {
-    header(store.raw()).is_some_and(|header| header.astray.get() >= header.patience.get())
-        && ask(store)
+pub fn discard_if_outdated(store: &IndexStore) -> bool {
+    header(store.index()).is_some_and(|header| header.astray.get() >= header.patience.get())
+        && check_for_new_model(store)
 }
 
-/// Asks the meta page whether there is another model; returns whether there is none.
+/// Asks the meta page whether there is another model. Discards the cache if there is one, and
+/// returns whether there is none.
 #[cold]
 #[inline(never)]
-fn ask(store: &IndexStore) -> bool {
-    let rel = store.raw();
-    let model = for_words!(store.words(), model_now(store)).or_raise(rel);
-    let Some(header) = header(rel) else {
+fn check_for_new_model(store: &IndexStore) -> bool {
+    let index = store.index();
+    let newest = for_words!(store.words(), newest_model(store)).or_raise(index);
+    let Some(header) = header(index) else {
         return false;
     };
-    if model.generation != header.place.get().generation {
-        forget(rel);
+    if newest.generation != header.model.get().generation {
+        discard(index);
         return false;
     }
     header.astray.set(0);
     let patience = header.patience.get() * 2;
-    header.patience.set(patience.min(MOST_PATIENCE));
+    header.patience.set(patience.min(MAX_PATIENCE));
     true
 }
 
-/// What the meta page says of the model.
-fn model_now<const W: usize>(store: &IndexStore) -> learned::Result<ModelAt> {
+/// What the meta page says about the model.
+fn newest_model<const W: usize>(store: &IndexStore) -> learned::Result<ModelAt> {
     Ok(Tree::<_, W>::new(store).meta()?.model)
 }
 
 thread_local! {
-    /// Of the index whose cache was discarded last: its number, and the header's `fruitless` and `splits_left`, which are not the model's.
-    static LAST: Cell<(pg_sys::Oid, u8, u8)> = const { Cell::new((pg_sys::InvalidOid, 0, 0)) };
+    /// The index whose cache was discarded last, and its header's `failed_deletions` and
+    /// `splits_until_deletion`, which have nothing to do with the model.
+    static LAST_DISCARDED: Cell<(pg_sys::Oid, u8, u8)> =
+        const { Cell::new((pg_sys::InvalidOid, 0, 0)) };
 }
 
-/// Discards the cache. Nothing may refer to it any more.
-pub fn forget(rel: pg_sys::Relation) {
-    if let Some(header) = header(rel) {
-        // SAFETY: the index is open.
-        let oid = unsafe { (*rel).rd_id };
-        LAST.set((oid, header.fruitless.get(), header.splits_left.get()));
-    }
-    // SAFETY: as in tree(); freeing it is what the server does, too.
+/// Discards the cache. Nothing refers to it any more.
+pub fn discard(index: Index) {
+    let Some(header) = header(index) else {
+        return;
+    };
+    LAST_DISCARDED.set((
+        index.oid(),
+        header.failed_deletions.get(),
+        header.splits_until_deletion.get(),
+    ));
+    // SAFETY: the chunk is one allocation of the server, and `header` is not used below.
     unsafe {
-        let cached = (*rel).rd_amcache;
-        if !cached.is_null() {
-            (*rel).rd_amcache = std::ptr::null_mut();
-            pg_sys::pfree(cached);
-        }
+        let chunk = index.cached();
+        index.set_cached(std::ptr::null_mut());
+        pg_sys::pfree(chunk);
     }
 }
 
-/// Raises an error if the index was made for other columns than the catalogs have now: its entries would be taken for others.
-pub fn check_descriptor(rel: pg_sys::Relation, columns: &EntryCodec, meta: &Meta) {
-    if meta.descriptor != columns.descriptor() {
+/// Raises an ERROR if the index was made for other columns than the catalogs have now. Its entries
+/// would be read as values of the wrong types.
+pub fn check_descriptor(index: Index, codec: &EntryCodec, meta: &Meta) {
+    if meta.descriptor != codec.descriptor() {
         let fault = format!("block {META}: made for other types or orders of the columns");
-        corrupted(rel, &fault);
+        corrupted(index, &fault);
     }
 }
 
-/// Loads the model into the cache.
-///
-/// # Safety
-/// The relation has no cache.
+/// Loads the model into the cache of an index that has none.
 #[cold]
-unsafe fn load<const W: usize>(store: &IndexStore) -> *mut Chunk<W> {
-    let rel = store.raw();
+fn load<const W: usize>(store: &IndexStore) -> *mut Chunk<W> {
+    let index = store.index();
     let tree = Tree::<_, W>::new(store);
-    let meta = tree.meta().or_raise(rel);
-    // SAFETY: the index is open.
-    let columns = unsafe { EntryCodec::of(rel) };
-    check_descriptor(rel, &columns, &meta);
-    let place = meta.model;
-    let model = tree.load_model_at(&place, options::model_cache());
-    let model = model.or_raise(rel).unwrap_or_default();
-    // SAFETY: the chunk has room for header and bytes and is aligned for any type; an index's
-    // relcache entry has a context of its own for such things.
+    let meta = tree.meta().or_raise(index);
+    let codec = EntryCodec::of(index);
+    check_descriptor(index, &codec, &meta);
+    let model = tree.load_model_at(&meta.model, options::model_cache());
+    let model = model.or_raise(index).unwrap_or_default();
+    let (failed_deletions, splits_until_deletion) = match LAST_DISCARDED.get() {
+        (oid, failed, splits) if oid == index.oid() => (failed, splits),
+        _ => (0, 0),
+    };
+    let header = Header {
+        magic: MAGIC,
+        length: model.len() as u32,
+        root: Cell::new(0),
+        level: Cell::new(-1),
+        counters: counters::for_index(index),
+        astray: Cell::new(0),
+        patience: Cell::new(INITIAL_PATIENCE),
+        insert_leaf: Cell::new(NO_BLOCK),
+        is_insert_leaf_repeated: Cell::new(false),
+        splits: Cell::new(0),
+        failed_deletions: Cell::new(failed_deletions),
+        splits_until_deletion: Cell::new(splits_until_deletion),
+        model: Cell::new(meta.model),
+        codec,
+    };
+    // SAFETY: the chunk has room for the header and the bytes, and is aligned for any type. The
+    // context is the one that the server frees together with the relcache entry.
     unsafe {
-        let (fruitless, splits_left) = match LAST.get() {
-            (oid, fruitless, splits_left) if oid == (*rel).rd_id => (fruitless, splits_left),
-            _ => (0, 0),
-        };
         let size = size_of::<Chunk<W>>() + model.len();
-        let chunk = pg_sys::MemoryContextAlloc((*rel).rd_indexcxt, size).cast::<Chunk<W>>();
-        let header = Header {
-            magic: MAGIC,
-            length: model.len() as u32,
-            root: Cell::new(0),
-            level: Cell::new(-1),
-            counters: counters::of(rel),
-            astray: Cell::new(0),
-            patience: Cell::new(PATIENCE),
-            leaf: Cell::new(NO_BLOCK),
-            again: Cell::new(false),
-            splits: Cell::new(0),
-            fruitless: Cell::new(fruitless),
-            splits_left: Cell::new(splits_left),
-            place: Cell::new(place),
-            columns,
-        };
+        let chunk = pg_sys::MemoryContextAlloc(index.cache_context(), size).cast::<Chunk<W>>();
         chunk.write(Chunk {
             header,
             recent: Recent::default(),
         });
         let bytes = chunk.add(1).cast::<u8>();
         bytes.copy_from_nonoverlapping(model.as_ptr(), model.len());
-        (*rel).rd_amcache = chunk.cast();
+        index.set_cached(chunk.cast());
         chunk
     }
 }

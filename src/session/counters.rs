@@ -1,7 +1,8 @@
-//! What searches met, by index: of all sessions where there is memory that they share (`shared.rs`), else of this one.
+//! What searches met, by index: those of all sessions if there is memory that they share
+//! (`shared.rs`), otherwise those of this session.
 //!
-//! A session keeps its own counts and passes them on after some searches and when it ends, so that what many
-//! sessions write to is not written to by every search.
+//! A session counts in its own memory. It adds its counts to the shared ones after a number of
+//! searches and when it ends, so that not every search writes to memory that all sessions use.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,10 +11,12 @@ use learned::tree::Counts;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use crate::pg::index::Index;
+use crate::pg::server;
 use crate::session::shared;
 
-/// Searches after which a session passes its counts on.
-const SHARE_AFTER: u64 = 64;
+/// The number of searches after which a session adds its counts to the shared ones.
+const SEARCHES_UNSHARED: u64 = 64;
 
 thread_local! {
     static SESSION: RefCell<HashMap<u32, &'static Counters>> = RefCell::default();
@@ -21,43 +24,40 @@ thread_local! {
 
 /// This session's counters of an index.
 pub struct Counters {
-    /// Not passed on yet.
+    /// Not added to the shared counts yet.
     counts: Counts,
-    /// Passed on after so many searches.
-    due: Cell<u64>,
-    /// The index among all of the server's.
+    /// The number of searches in `counts` at which they are shared; `u64::MAX` for never.
+    share_at: Cell<u64>,
+    /// The OIDs of the database and of the index.
     key: u64,
 }
 
-/// The counters of an open index. They stay where they are until the session ends, since the index's cache refers to
-/// them: some sixty bytes an index, much less than the server itself remembers of it.
-pub fn of(index: pg_sys::Relation) -> &'static Counters {
-    // SAFETY: the index is open, and the database known.
-    let (oid, database, temporary) = unsafe {
-        let form = &*(*index).rd_rel;
-        let temporary = form.relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP;
-        ((*index).rd_id, pg_sys::MyDatabaseId, temporary)
-    };
-    let shared = !temporary && shared::tally().is_some();
-    let is_first = SESSION.with_borrow(|all| !all.values().any(|of| of.is_shared()));
+/// The counters of an open index. They stay where they are until the session ends, since the
+/// index's cache refers to them: some sixty bytes for each index, much less than the server itself
+/// keeps for it.
+pub fn for_index(index: Index) -> &'static Counters {
+    let oid = index.oid().to_u32();
+    let shared = !index.is_temporary() && shared::tally().is_some();
+    let is_first = SESSION.with_borrow(|all| !all.values().any(|counters| counters.is_shared()));
     if shared && is_first {
-        // SAFETY: shared memory of both kinds is still there when these callbacks run.
+        // SAFETY: the callback is a function of this library, which stays loaded. Shared memory of
+        // both kinds is still there when it runs.
         unsafe { pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null()) };
     }
     SESSION.with_borrow_mut(|counters| {
-        *counters.entry(oid.to_u32()).or_insert_with(|| {
+        *counters.entry(oid).or_insert_with(|| {
             Box::leak(Box::new(Counters {
                 counts: Counts::default(),
-                due: Cell::new(if shared { SHARE_AFTER } else { u64::MAX }),
-                key: u64::from(database.to_u32()) << 32 | u64::from(oid.to_u32()),
+                share_at: Cell::new(if shared { SEARCHES_UNSHARED } else { u64::MAX }),
+                key: u64::from(server::database().to_u32()) << 32 | u64::from(oid),
             }))
         })
     })
 }
 
-/// The session ends: all that it has counted is passed on.
+/// Adds all that the session has counted to the shared counts, when the session ends.
 #[pg_guard]
-unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
+extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
     SESSION.with_borrow(|counters| {
         let shared = counters.values().filter(|counters| counters.is_shared());
         shared.for_each(|counters| counters.share());
@@ -65,21 +65,21 @@ unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 }
 
 impl Counters {
-    /// Adds what the searches of a callback met.
+    /// Adds the counts of one callback.
     #[inline(always)]
     pub fn add(&self, met: &Counts) {
         self.counts.add(met);
-        if self.counts.searches() >= self.due.get() {
+        if self.counts.searches() >= self.share_at.get() {
             self.share();
         }
     }
 
-    /// Whether others see the counts.
+    /// Whether the counts are added to the shared ones.
     pub fn is_shared(&self) -> bool {
-        self.due.get() < u64::MAX
+        self.share_at.get() < u64::MAX
     }
 
-    /// The counts known here: of all sessions or of this one.
+    /// The counts of all sessions if they are shared, otherwise those of this session.
     pub fn totals(&self) -> Counts {
         match shared::tally() {
             Some(tally) if self.is_shared() => {

@@ -1,5 +1,5 @@
-//! Memory that all sessions share: where the server gives it on demand (PostgreSQL 17 and later), or where the library is
-//! in `shared_preload_libraries`.
+//! The memory in which all sessions count together. The server provides it on demand (PostgreSQL 17
+//! and later), or if the library is in `shared_preload_libraries`.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,49 +10,50 @@ use pgrx::shmem::AssertPGRXSharedMemory;
 use pgrx::{PgAtomic, pg_shmem_init, pg_sys};
 
 use crate::options;
+use crate::pg::server;
 
 static PRELOADED: PgAtomic<AssertPGRXSharedMemory<Tally>> = {
-    // SAFETY: the name is this extension's.
+    // SAFETY: the name is this extension's, and is used once.
     unsafe { PgAtomic::new(c"omendb counters") }
 };
 static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// None: not looked for yet.
+    /// None before the first call of [`tally`]; Some(None) if there is no shared memory.
     static TALLY: Cell<Option<Option<&'static Tally>>> = const { Cell::new(None) };
 }
 
 fn empty() -> AssertPGRXSharedMemory<Tally> {
-    // SAFETY: it consists of atomic integers, without references.
+    // SAFETY: a Tally consists of atomic integers, without references.
     unsafe { AssertPGRXSharedMemory::new(Tally::default()) }
 }
 
-/// Asks for the memory. Called when the library is loaded.
-// The macro knows servers that are not supported here.
+/// Requests the memory if the library is being preloaded. Called when the library is loaded.
+// The macro has code for servers that are not supported here.
 #[allow(unexpected_cfgs)]
 pub fn register() {
-    // SAFETY: a variable of the server.
+    // SAFETY: a variable of the server, which is set before libraries are loaded.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         pg_shmem_init!(PRELOADED = empty());
         IS_PRELOADED.store(true, Relaxed);
     }
 }
 
-/// The counters of all sessions, if there is memory for them. Called when nothing is locked.
+/// The counters of all sessions, if there is memory for them. Nothing is locked.
 #[inline]
 pub fn tally() -> Option<&'static Tally> {
-    TALLY.get().unwrap_or_else(look)
+    TALLY.get().unwrap_or_else(find_tally)
 }
 
 #[cold]
-fn look() -> Option<&'static Tally> {
-    // The memory that is had on demand is not to be what a query fails of: workers do without it, and so may sessions.
-    // SAFETY: a variable of the server.
-    let worker = unsafe { pg_sys::ParallelWorkerNumber } >= 0;
+fn find_tally() -> Option<&'static Tally> {
+    // A query must not fail because there is no memory on demand. So workers do without it, and
+    // sessions can be told to.
+    let worker = server::is_parallel_worker();
     if !IS_PRELOADED.load(Relaxed) && (worker || !options::shared_counters()) {
         return None;
     }
-    // Where the server raises an error for want of memory, it is not asked again.
+    // If the server raises an ERROR because it has no memory, it is not asked again.
     TALLY.set(Some(None));
     let tally = if IS_PRELOADED.load(Relaxed) {
         let tally: &'static AssertPGRXSharedMemory<Tally> = PRELOADED.get();
@@ -71,16 +72,17 @@ const fn on_demand() -> Option<&'static Tally> {
 
 #[cfg(not(any(feature = "pg15", feature = "pg16")))]
 fn on_demand() -> Option<&'static Tally> {
-    /// Called once for the segment, before any other session knows it.
+    /// Called once for the segment, before any other session can find it.
     unsafe extern "C-unwind" fn init(memory: *mut std::ffi::c_void) {
-        // SAFETY: as many bytes as were asked for.
+        // SAFETY: the segment has at least as many bytes as were requested.
         unsafe { memory.write_bytes(0, size_of::<Tally>()) };
     }
-    // A library of another version may have made the segment of another size, which is an error.
+    // If a library of another version has made the segment, of another size, the server raises an
+    // ERROR.
     const NAME: &std::ffi::CStr = c"omendb counters 1";
     let mut found = false;
-    // SAFETY: the segment stays mapped until the session ends. It begins on a page, and zeroes are an empty
-    // tally, of atomic integers only.
+    // SAFETY: the segment stays mapped until the session ends, and begins on a page. Zeros are an
+    // empty tally, which consists of atomic integers.
     unsafe {
         let size = size_of::<Tally>();
         pg_sys::GetNamedDSMSegment(NAME.as_ptr(), size, Some(init), &raw mut found)

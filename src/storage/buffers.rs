@@ -148,7 +148,7 @@ impl Store for IndexStore {
         // SAFETY: pin_by_hint() has pinned the buffer. The pin and the lock pass to the guard.
         unsafe {
             #[cfg(feature = "testing")]
-            crate::testing::let_stopped(buffer, false);
+            crate::testing::wait_for_stopped(buffer, false);
             ffi::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
             let read = ReadGuard::new(buffer, block);
             #[cfg(feature = "testing")]
@@ -168,7 +168,7 @@ impl Store for IndexStore {
         // SAFETY: pin_by_hint() has pinned the buffer. The pin and the lock pass to the guard.
         unsafe {
             #[cfg(feature = "testing")]
-            crate::testing::let_stopped(buffer, false);
+            crate::testing::wait_for_stopped(buffer, false);
             lock_exclusively(buffer);
             let write = WriteGuard::new(buffer, block);
             #[cfg(feature = "testing")]
@@ -184,7 +184,7 @@ impl Store for IndexStore {
         // lock pass to the guard.
         unsafe {
             #[cfg(feature = "testing")]
-            crate::testing::let_stopped(buffer, true);
+            crate::testing::wait_for_stopped(buffer, true);
             pg_sys::LockBufferForCleanup(buffer);
             let write = WriteGuard::new(buffer, block);
             #[cfg(feature = "testing")]

@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 
 use super::index_store::IndexStore;
 use crate::pg::ffi;
+use crate::pg::table::Table;
 
 /// nbtree's record that announces the reuse of a page (access/nbtxlog.h).
 const XLOG_BTREE_REUSE_PAGE: u8 = 0xD0;
@@ -17,11 +18,10 @@ impl IndexStore {
     /// Generic records cannot carry this, but nbtree has a record that says nothing else: the one
     /// that announces that a page is reused.
     ///
-    /// # Safety
-    /// The table `heap` of this index is open, and no page is locked.
-    pub unsafe fn log_conflict(
+    /// `table` is the table of this index. No page is locked.
+    pub fn log_conflict(
         &self,
-        heap: pg_sys::Relation,
+        table: Table,
         block: Block,
         horizons: impl Iterator<Item = pg_sys::TransactionId>,
     ) {
@@ -50,9 +50,9 @@ impl IndexStore {
             record.extend(block.to_ne_bytes());
             record.extend(newest.to_ne_bytes());
             #[cfg(not(feature = "pg15"))]
-            record.push(ffi::is_accessible_in_logical_decoding(heap).into());
+            record.push(ffi::is_accessible_in_logical_decoding(table.raw()).into());
             #[cfg(feature = "pg15")]
-            let _ = heap;
+            let _ = table;
             pg_sys::XLogBeginInsert();
             pg_sys::XLogRegisterData(record.as_mut_ptr().cast(), record.len() as _);
             let btree = pg_sys::RmgrIds::RM_BTREE_ID as u8;

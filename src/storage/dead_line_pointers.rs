@@ -13,6 +13,7 @@ use learned::tree::Offsets;
 use pgrx::pg_sys;
 
 use crate::pg::ffi;
+use crate::pg::vacuum::{BufferRing, VacuumInfo};
 use crate::storage::IndexStore;
 
 /// A set of offsets has bits for offsets below this. A page with a dead line pointer of a higher
@@ -41,25 +42,20 @@ impl DeadLinePointers {
     /// The sets take up to a quarter of `maintenance_work_mem`. Pages for which this does not
     /// suffice stay unknown. If too many pages are not in shared buffers, the remaining ones stay
     /// unknown.
-    ///
-    /// # Safety
-    /// `index` is open, VACUUM has its table locked, and no page of the index is locked.
-    pub unsafe fn of(
-        index: pg_sys::Relation,
-        strategy: pg_sys::BufferAccessStrategy,
-    ) -> Option<Self> {
-        // SAFETY: MyProc is this process's own entry, and an open index has rd_index. VACUUM's lock
-        // on the table outlasts this function.
+    /// Called while no page of the index is locked.
+    pub fn of(info: VacuumInfo<'_>) -> Option<Self> {
+        // SAFETY: MyProc is this process's own entry. VACUUM has the table of the index locked, and
+        // its lock outlasts this function.
         unsafe {
             // Only VACUUM sets this flag. The validation of a concurrently built index needs the
             // callback for all entries; it runs without the flag, on an index that is not valid
             // yet.
             let in_vacuum = (*pg_sys::MyProc).statusFlags & pg_sys::PROC_IN_VACUUM as u8 != 0;
-            if !in_vacuum || !(*(*index).rd_index).indisvalid {
+            if !in_vacuum || !info.index().is_valid() {
                 return None;
             }
-            let table = pg_sys::table_open((*(*index).rd_index).indrelid, ffi::NO_LOCK);
-            let pointers = ffi::is_heap(table).then(|| Self::collect(table, strategy));
+            let table = pg_sys::table_open(info.index().table_oid(), ffi::NO_LOCK);
+            let pointers = ffi::is_heap(table).then(|| Self::collect(table, info.buffer_ring()));
             pg_sys::table_close(table, ffi::NO_LOCK);
             pointers
         }
@@ -67,9 +63,9 @@ impl DeadLinePointers {
 
     /// # Safety
     /// `table` is an open heap, and VACUUM has passed it.
-    unsafe fn collect(table: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
+    unsafe fn collect(table: pg_sys::Relation, ring: BufferRing) -> Self {
         // SAFETY: the table is open until the caller closes it, after this function.
-        let store = unsafe { IndexStore::vacuum(table, 0, strategy) };
+        let store = unsafe { IndexStore::vacuum_heap(table, ring) };
         let fork = pg_sys::ForkNumber::MAIN_FORKNUM;
         // SAFETY: maintenance_work_mem and pgBufferUsage are variables of this process. The table
         // is open, `block` is below its length, and the pin of the visibility map is given back

@@ -3,6 +3,8 @@
 use pgrx::pg_sys;
 
 use crate::pg::ffi;
+use crate::pg::index::Index;
+use crate::pg::vacuum::BufferRing;
 
 /// The pages of one fork of an open index.
 pub struct IndexStore {
@@ -17,12 +19,10 @@ pub struct IndexStore {
 
 impl IndexStore {
     /// The main fork of an index whose keys have `words` words.
-    ///
-    /// # Safety
-    /// `rel` is an index, open and locked for as long as the store and its guards live.
-    pub unsafe fn new(rel: pg_sys::Relation, words: usize) -> Self {
+    #[inline(always)]
+    pub fn new(index: Index, words: usize) -> Self {
         Self {
-            rel,
+            rel: index.raw(),
             words,
             fork: pg_sys::ForkNumber::MAIN_FORKNUM,
             strategy: std::ptr::null_mut(),
@@ -32,37 +32,47 @@ impl IndexStore {
 
     /// The init fork of an unlogged index, from which recovery restores its main fork. It is always
     /// logged, although the main fork is not.
-    ///
-    /// # Safety
-    /// As for [`IndexStore::new`].
-    pub unsafe fn init_fork(rel: pg_sys::Relation, words: usize) -> Self {
+    pub fn init_fork(index: Index, words: usize) -> Self {
         Self {
             fork: pg_sys::ForkNumber::INIT_FORKNUM,
-            // SAFETY: all forks belong to the same open relation.
-            ..unsafe { Self::new(rel, words) }
+            ..Self::new(index, words)
         }
     }
 
     /// The main fork as VACUUM reads it: through its ring of buffers, and with its cost delay.
+    pub fn vacuum(index: Index, words: usize, ring: BufferRing) -> Self {
+        Self {
+            strategy: ring.raw(),
+            vacuum: true,
+            ..Self::new(index, words)
+        }
+    }
+
+    /// The main fork of the table whose indexes VACUUM passes.
     ///
     /// # Safety
-    /// As for [`IndexStore::new`]; `strategy` is null or lives as long as the store.
-    pub unsafe fn vacuum(
-        rel: pg_sys::Relation,
-        words: usize,
-        strategy: pg_sys::BufferAccessStrategy,
-    ) -> Self {
+    /// `heap` is a heap, open and locked for as long as the store and its guards live.
+    pub(super) unsafe fn vacuum_heap(heap: pg_sys::Relation, ring: BufferRing) -> Self {
         Self {
-            strategy,
+            rel: heap,
+            words: 0,
+            fork: pg_sys::ForkNumber::MAIN_FORKNUM,
+            strategy: ring.raw(),
             vacuum: true,
-            // SAFETY: the relation is open for as long as the store lives.
-            ..unsafe { Self::new(rel, words) }
         }
     }
 
     /// The server's handle.
-    pub fn raw(&self) -> pg_sys::Relation {
+    pub(super) fn raw(&self) -> pg_sys::Relation {
         self.rel
+    }
+
+    /// The index whose pages these are.
+    #[inline(always)]
+    pub fn index(&self) -> Index {
+        // SAFETY: the relation is the index given to new(), except in the store of a heap, which
+        // dead_line_pointers.rs uses for reading pages only.
+        unsafe { Index::from_raw(self.rel) }
     }
 
     /// The number of words of a key.

@@ -11,7 +11,8 @@ use learned::Entry;
 use pgrx::pg_sys;
 
 use super::cache_lines;
-use crate::pg::ffi;
+use crate::pg::scan_desc::ScanDesc;
+use crate::pg::table::Table;
 
 /// Rows that a scan returns before its first request. Most scans end before.
 const ROWS_BEFORE_FIRST: u32 = 3;
@@ -77,39 +78,26 @@ impl HeapPrefetch {
 
     /// Requests pages if it is time. `rows` is what is left of the batch, of which `next` rows were
     /// returned.
-    ///
-    /// # Safety
-    /// The table of the scan is open.
     #[inline]
-    pub unsafe fn request<const W: usize>(
-        &mut self,
-        scan: &pg_sys::IndexScanDescData,
-        next: usize,
-        rows: &[Entry<W>],
-    ) {
+    pub fn request<const W: usize>(&mut self, scan: &ScanDesc, next: usize, rows: &[Entry<W>]) {
         if self.rows == 0 {
-            // SAFETY: heapRelation is the scan's table, which is open, or null.
-            unsafe { self.request_now(scan.heapRelation, next, rows) };
+            self.request_now(scan.table(), next, rows);
         }
     }
 
-    /// # Safety
-    /// `heap` is null or an open table.
     #[inline(never)]
-    unsafe fn request_now<const W: usize>(
+    fn request_now<const W: usize>(
         &mut self,
-        heap: pg_sys::Relation,
+        table: Option<Table>,
         next: usize,
         rows: &[Entry<W>],
     ) {
         self.rows = u32::MAX;
-        if rows.is_empty() || heap.is_null() {
+        let Some(table) = table.filter(|_| !rows.is_empty()) else {
             return;
-        }
-        // SAFETY: not null, so the table is open.
-        let max_reads = *self
-            .max_reads
-            .get_or_insert_with(|| unsafe { max_reads(heap) });
+        };
+        // How many reads a request may start.
+        let max_reads = *self.max_reads.get_or_insert_with(|| table.io_concurrency());
         if max_reads == 0 {
             return;
         }
@@ -125,9 +113,7 @@ impl HeapPrefetch {
         for (row, entry) in coming.skip(self.contents - next) {
             let (block, offset) = ((entry.tie >> 16) as u32, entry.tie as u16);
             if block != last.0 && reads < max_reads {
-                let fork = pg_sys::ForkNumber::MAIN_FORKNUM;
-                // SAFETY: the table is open. A block beyond its end is not read.
-                let found = unsafe { pg_sys::PrefetchBuffer(heap, fork, block) };
+                let found = table.prefetch(block);
                 reads += i32::from(found.initiated_io);
                 last = (block, found.recent_buffer);
             } else if block != last.0 {
@@ -139,21 +125,5 @@ impl HeapPrefetch {
         self.pages = self.contents.max(next + self.distance.min(rows.len()));
         self.rows = (self.distance / 2) as u32;
         self.distance = MAX_DISTANCE.min(self.distance * 2);
-    }
-}
-
-/// How many reads a request may start: `effective_io_concurrency` of the table's tablespace. 0 if
-/// the table is not a heap, since the TIDs of other tables may not name a page.
-///
-/// # Safety
-/// `heap` is an open table.
-unsafe fn max_reads(heap: pg_sys::Relation) -> i32 {
-    // SAFETY: an open table has rd_rel, and its tablespace exists.
-    unsafe {
-        if ffi::is_heap(heap) {
-            pg_sys::get_tablespace_io_concurrency((*(*heap).rd_rel).reltablespace)
-        } else {
-            0
-        }
     }
 }

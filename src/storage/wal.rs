@@ -231,5 +231,5 @@ fn hole(header: &[u8; pd::BYTES]) -> Option<(usize, usize)> {
 /// Refuses a change before anything is changed: the core has made a mistake.
 #[cold]
 fn refuse(store: &IndexStore, why: &str) -> ! {
-    crate::error::internal(store.raw(), why)
+    crate::error::internal(store.index(), why)
 }

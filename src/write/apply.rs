@@ -1,97 +1,79 @@
-//! Adding entries to the tree, at once or many of a statement together.
+//! Adding entries to the tree, one or several of a statement together.
 
 use learned::store::Store;
 use learned::tree::{How, Inserted, Splits};
 use learned::{Block, Entry};
-use pgrx::pg_sys;
 
 use crate::error::OrRaise;
 use crate::options;
-use crate::reclaim::purge;
+use crate::pg::index::Index;
+use crate::pg::table::Table;
+use crate::reclaim::simple_deletion;
 use crate::session::{cache, train};
 use crate::storage::IndexStore;
 
-/// Adds entries, in any order.
-///
-/// # Safety
-/// Index, of `W` words, and table are open, and nothing is locked.
-pub unsafe fn insert_all<const W: usize>(
-    index: pg_sys::Relation,
-    heap: pg_sys::Relation,
-    entries: &mut [Entry<W>],
-) {
+/// Adds entries of `W` words, in any order. Nothing is locked.
+pub fn insert_all<const W: usize>(index: Index, table: Table, entries: &mut [Entry<W>]) {
     entries.sort_unstable();
-    // SAFETY: the caller's contract.
-    let store = unsafe { IndexStore::new(index, W) };
+    let store = IndexStore::new(index, W);
     let mut rest = &*entries;
     while let Some((first, more)) = rest.split_first() {
-        // SAFETY: the caller's contract.
-        let taken = unsafe { insert(&store, heap, *first, more) };
+        let taken = insert(&store, table, *first, more);
         rest = rest.get(taken..).unwrap_or_default();
         store.interrupt();
     }
 }
 
-/// Adds an entry, and of `more`, which follow it in order, those that go with it. Returns how many these are together.
-///
-/// # Safety
-/// As for [`insert_all`].
+/// Adds an entry, and those of `more`, which follow it in order, that fit into the same change.
+/// Returns how many were added, the first one included. Nothing is locked.
 #[inline(always)]
-pub unsafe fn insert<const W: usize>(
+pub fn insert<const W: usize>(
     store: &IndexStore,
-    heap: pg_sys::Relation,
+    table: Table,
     entry: Entry<W>,
     more: &[Entry<W>],
 ) -> usize {
-    let index = store.raw();
-    // SAFETY: the caller's contract.
-    let fill = unsafe { options::fill_factor(index) };
-    let add = |near, splits| {
+    let index = store.index();
+    let fill = options::fill_factor(index);
+    let add = |hint, splits| {
         let tree = cache::tree::<W>(store).with_splits(splits);
-        let done = tree.insert_with(near, entry, more, fill);
+        let done = tree.insert_with(hint, entry, more, fill);
         cache::remember(&tree);
         done.or_raise(index)
     };
-    let mut done = add(cache::near(index), splits(index));
+    let mut done = add(cache::insert_hint(index), split_policy(index));
     if let How::Full { churned } = done.how {
-        // SAFETY: the caller's contract; nothing is locked and the cache not in use.
-        unsafe { make_room::<W>(store, heap, done.block, churned) };
+        avoid_split::<W>(store, table, done.block, churned);
         done = add(Some(done.block), Splits::Always);
     }
-    conclude::<W>(store, Some(done));
+    after_insert::<W>(store, Some(done));
     done.taken
 }
 
-/// Which full leaves are not to be split before room was made.
+/// Which full leaves are not split before [`avoid_split`] was called for them.
 #[inline(always)]
-pub fn splits(index: pg_sys::Relation) -> Splits {
-    if cache::may_purge(index) {
+pub fn split_policy(index: Index) -> Splits {
+    if cache::is_deletion_due(index) {
         Splits::Never
     } else {
         Splits::UnlessChurned
     }
 }
 
-/// Spares a full leaf a split, if possible: removes dead entries from it, if it is time to ask about them and there are any to speak of, or else, where
-/// entries die, gives some to its neighbour.
+/// Makes room in a full leaf, so that it need not be split, if there is a way.
 ///
-/// # Safety
-/// As for [`purge::make_room`].
+/// Deletes its dead entries, if it is time to ask the table about them and a sample says that they
+/// are many. Otherwise, where entries die (`churned`), moves some entries to its neighbour.
+///
+/// Nothing is locked, and nothing refers to the index's cache.
 #[cold]
-pub unsafe fn make_room<const W: usize>(
-    store: &IndexStore,
-    heap: pg_sys::Relation,
-    leaf: Block,
-    churned: bool,
-) {
-    let index = store.raw();
-    if cache::may_purge(index) {
-        // SAFETY: the caller's contract.
-        let many = unsafe {
-            (churned || purge::may_be_worth(heap)) && purge::make_room::<W>(index, heap, leaf)
-        };
-        cache::purged(index, many);
-        if many {
+pub fn avoid_split<const W: usize>(store: &IndexStore, table: Table, leaf: Block, churned: bool) {
+    let index = store.index();
+    if cache::is_deletion_due(index) {
+        let are_many = (churned || simple_deletion::has_dead_rows(table))
+            && simple_deletion::delete_dead_entries::<W>(index, table, leaf);
+        cache::remember_deletion(index, are_many);
+        if are_many {
             return;
         }
     }
@@ -103,21 +85,22 @@ pub unsafe fn make_room<const W: usize>(
     cache::remember(&tree);
     drop(tree);
     if done.or_raise(index) {
-        // As good as a split: dead rows are to be asked about every so often.
-        cache::split(index);
+        // This counts as a split: the table must be asked about dead rows from time to time.
+        cache::count_split_without_deletion(index);
     }
 }
 
-/// What is left to do when nothing is locked any more and nothing refers to the cache.
-pub fn conclude<const W: usize>(store: &IndexStore, done: Option<Inserted>) {
+/// What follows an insert, or a check of a unique key: trains the model if that is due. Nothing is
+/// locked, and nothing refers to the cache.
+pub fn after_insert<const W: usize>(store: &IndexStore, done: Option<Inserted>) {
     if let Some(done) = done {
-        cache::inserted(store.raw(), done.block);
+        cache::remember_insert(store.index(), done.block);
         if matches!(done.how, How::Split(_)) {
-            cache::split(store.raw());
+            cache::count_split_without_deletion(store.index());
             train::after_split::<W>(store);
         }
     }
-    if cache::review(store) {
+    if cache::discard_if_outdated(store) {
         train::after_misses::<W>(store);
     }
 }

@@ -1,11 +1,14 @@
-//! Rows of one statement whose entries wait, so that those of one leaf are added together, by one record.
+//! Entries of a statement's rows that wait, so that those of one leaf are added by one WAL record.
 //!
-//! An entry may wait as long as nobody can miss it. Other sessions cannot see a row before its transaction commits; this one
-//! could, by a query within the statement (of a function or a trigger, say). So entries wait no longer than to the end of the statement's run, to the start
-//! of another one within, and to the next scan of this session. VACUUM must not free the row meanwhile, and does not as long as
-//! the transaction that inserted it is running: so only rows that nothing can take back
-//! before their entries are added may wait. `INSERT ... ON CONFLICT` takes rows back, and so do subtransactions; the
-//! rows of these do not wait. ARCHITECTURE.md has the argument.
+//! An entry may wait as long as no query can miss it. Other sessions cannot see the row before its
+//! transaction commits. This session can, by a query within the statement: of a function or a
+//! trigger, for instance. So entries wait no longer than until the statement's run ends, until
+//! another statement starts within it, and until the next scan of this session.
+//!
+//! VACUUM must not free a row whose entry waits. It does not, as long as the transaction that has
+//! inserted the row is running. So an entry may wait only if nothing can take the row back before
+//! the entry is added. `INSERT ... ON CONFLICT` takes rows back, and so do subtransactions; the
+//! entries of their rows do not wait. ARCHITECTURE.md has the argument.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -13,261 +16,261 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use learned::Entry;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::pg_sys::{self, Oid, SubTransactionId};
+use pgrx::pg_sys::{Oid, SubTransactionId};
 use pgrx::prelude::*;
 use smallvec::SmallVec;
 
 use crate::error::{internal, raise_report};
 use crate::options;
 use crate::pg::codec::{EntryCodec, for_words};
-use crate::pg::ffi;
+use crate::pg::index::Index;
+use crate::pg::opened::OpenIndex;
+use crate::pg::server;
+use crate::pg::table::Table;
 use crate::write::apply;
 
-/// So many entries of an index are added at once first: most statements have no more rows.
-const AT_ONCE: u32 = 3;
-/// Entries of so many indexes may wait at a time.
-const MOST_INDEXES: usize = 16;
+/// The number of entries of an index that are added at once before entries wait. Most statements
+/// have no more rows.
+const ENTRIES_ADDED_AT_ONCE: u32 = 3;
+/// The number of indexes of which entries may wait at the same time.
+const MAX_INDEXES: usize = 16;
 
-/// Entries of an index that wait.
-struct Waiting {
+/// The entries of one index that wait.
+struct IndexBatch {
     index: Oid,
-    at_once: u32,
+    /// Entries that were added at once, up to [`ENTRIES_ADDED_AT_ONCE`].
+    added_at_once: u32,
     /// A vector of `Entry<W>`, if there is one.
     entries: Option<Box<dyn Any>>,
 }
 
-/// A statement that runs, or something within one.
-struct Frame {
-    /// Where it began.
+/// A statement that runs, or something that runs within a statement.
+struct RunningStatement {
+    /// The subtransaction in which it began.
     subxact: SubTransactionId,
-    /// Whether entries may wait.
+    /// Whether entries of its rows may wait.
     may_wait: bool,
-    waiting: SmallVec<[Waiting; 2]>,
-    /// Entries were to be added, and may not have been: the statement has to fail.
+    batches: SmallVec<[IndexBatch; 2]>,
+    /// Entries were about to be added, and it is not known which of them were: the statement must
+    /// fail.
     lost: bool,
 }
 
 thread_local! {
-    /// The innermost last. Entries wait in that one only. No function of the server that may raise an error is called while this is borrowed.
-    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    /// The innermost statement is the last one, and only its entries wait. No function of the
+    /// server that may raise an ERROR is called while this is borrowed.
+    static STATEMENTS: RefCell<Vec<RunningStatement>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether there are frames. Mostly there are none, and every statement asks: a load from memory, where the thread's variables take a call.
-static ANY: AtomicBool = AtomicBool::new(false);
+/// Whether [`STATEMENTS`] has any. Every statement asks, and mostly there is none. This is a load
+/// from memory, while a thread's variables take a call.
+static IS_ANY_RUNNING: AtomicBool = AtomicBool::new(false);
 
-/// An error that cannot be: the columns of an index do not change.
-pub const OTHER_KIND: &str = "entries of another kind wait";
+/// The fault of an index whose entries had another number of words when they were enqueued. It
+/// cannot occur, since the columns of an index do not change.
+pub const WRONG_WORD_COUNT: &str = "waiting entries have another number of words";
 
-/// What becomes of an entry.
-pub enum Put<const W: usize> {
-    /// It is to be added now.
-    AtOnce,
-    /// It waits.
+/// What [`enqueue`] did with an entry.
+pub enum Enqueued<const W: usize> {
+    /// Nothing: the caller must add the entry now.
+    AddNow,
+    /// The entry waits.
     Waits,
-    /// These, and it is one of them, are to be added now.
-    Full(Vec<Entry<W>>),
-    /// Those that wait are of another kind.
-    Never,
+    /// The batch is full: the caller must add these entries now. The entry is one of them.
+    AddBatch(Vec<Entry<W>>),
+    /// The waiting entries have another number of words.
+    WrongWordCount,
 }
 
 /// Whether no statement runs whose entries may wait.
 #[inline]
 pub fn is_idle() -> bool {
-    !ANY.load(Relaxed)
+    !IS_ANY_RUNNING.load(Relaxed)
 }
 
-/// A statement begins to run, or something within one. Returns how many there were before.
-pub fn enter(may_wait: bool) -> usize {
-    settle();
-    // SAFETY: may be asked at any time.
-    let subxact = unsafe { ffi::GetCurrentSubTransactionId() };
-    FRAMES.with_borrow_mut(|frames| {
-        frames.push(Frame {
+/// A statement starts to run, or something within a statement. Returns the number of statements
+/// that were running before.
+pub fn start_statement(may_wait: bool) -> usize {
+    flush();
+    let subxact = server::current_subtransaction();
+    STATEMENTS.with_borrow_mut(|statements| {
+        statements.push(RunningStatement {
             subxact,
             may_wait,
-            waiting: SmallVec::new(),
+            batches: SmallVec::new(),
             lost: false,
         });
-        ANY.store(true, Relaxed);
-        frames.len() - 1
+        IS_ANY_RUNNING.store(true, Relaxed);
+        statements.len() - 1
     })
 }
 
-/// It has run. There were `before` when it began.
-pub fn leave(before: usize) {
-    settle();
-    change(|frames| frames.truncate(before));
+/// The statement has run for which [`start_statement`] has returned `before`.
+pub fn end_statement(before: usize) {
+    flush();
+    discard(|statements| statements.truncate(before));
 }
 
-/// The transaction is about to be committed, when no statement runs any more.
-pub fn close() {
+/// The transaction is about to be committed. No statement runs any more.
+pub fn check_before_commit() {
     if is_idle() {
         return;
     }
-    let left = |frame: &Frame| frame.lost || frame.waiting.iter().any(|of| of.entries.is_some());
-    if FRAMES.with_borrow(|frames| frames.iter().any(left)) {
-        fail("a statement has ended unnoticed");
+    let has_entries = |statement: &RunningStatement| {
+        statement.lost || statement.batches.iter().any(|it| it.entries.is_some())
+    };
+    if STATEMENTS.with_borrow(|statements| statements.iter().any(has_entries)) {
+        raise_lost("A statement has ended without notice to the extension.");
     }
 }
 
-/// The transaction is over. Entries that wait, after an error, are of rows that nobody will see.
-pub fn forget() {
-    change(Vec::clear);
+/// The transaction has ended. Entries that still wait, after an error, are of rows that no query
+/// will see.
+pub fn discard_all() {
+    discard(Vec::clear);
 }
 
-/// A subtransaction is aborted, and with it the statements that began in it, or in others within, whose numbers are higher.
-pub fn forget_since(subxact: SubTransactionId) {
-    change(|frames| frames.retain(|frame| frame.subxact < subxact));
+/// A subtransaction is aborted, and with it the statements that began in it. Subtransactions within
+/// it have higher numbers.
+pub fn discard_since(subxact: SubTransactionId) {
+    discard(|statements| statements.retain(|statement| statement.subxact < subxact));
 }
 
-/// Takes frames away.
-fn change(away: impl FnOnce(&mut Vec<Frame>)) {
+fn discard(discard_some: impl FnOnce(&mut Vec<RunningStatement>)) {
     if is_idle() {
         return;
     }
-    // A process that exits may have no such variables any more.
-    let _ = FRAMES.try_with(|frames| {
-        let mut frames = frames.borrow_mut();
-        away(&mut frames);
-        ANY.store(!frames.is_empty(), Relaxed);
+    // A process that exits may have destroyed the thread's variables.
+    let _ = STATEMENTS.try_with(|statements| {
+        let mut statements = statements.borrow_mut();
+        discard_some(&mut statements);
+        IS_ANY_RUNNING.store(!statements.is_empty(), Relaxed);
     });
 }
 
-/// An index is built: from all rows of its table, so none of its entries has to wait.
-pub fn built(index: Oid) {
-    // SAFETY: may be asked at any time.
-    let subxact = unsafe { ffi::GetCurrentSubTransactionId() };
-    let elsewhere = FRAMES.with_borrow_mut(|frames| {
-        let mut elsewhere = false;
-        for frame in frames {
-            let of_index = frame.waiting.iter_mut().filter(|of| of.index == index);
-            for of in of_index {
-                elsewhere |= of.entries.take().is_some() && frame.subxact != subxact;
+/// An index is built from all rows of its table. Entries of it need not wait any more.
+pub fn discard_for_build(index: Oid) {
+    let subxact = server::current_subtransaction();
+    let is_elsewhere = STATEMENTS.with_borrow_mut(|statements| {
+        let mut is_elsewhere = false;
+        for statement in statements {
+            let batches = statement.batches.iter_mut();
+            for batch in batches.filter(|batch| batch.index == index) {
+                is_elsewhere |= batch.entries.take().is_some() && statement.subxact != subxact;
             }
         }
-        elsewhere
+        is_elsewhere
     });
-    // What is built is lost if the subtransaction is aborted.
-    if elsewhere {
-        fail("their index is built anew in a subtransaction");
+    // If the subtransaction is aborted, the index as built is lost.
+    if is_elsewhere {
+        raise_lost("The index is rebuilt in a subtransaction while entries for it wait.");
     }
 }
 
-/// Raises the error of a statement whose entries could not be added.
+/// Raises the ERROR of a statement whose entries could not be added.
 #[cold]
-fn fail(why: &str) -> ! {
+fn raise_lost(detail: &str) -> ! {
+    let code = PgSqlErrorCode::ERRCODE_TRANSACTION_ROLLBACK;
     let message = "could not add entries of a statement's rows to an index";
-    let report = ErrorReport::new(
-        PgSqlErrorCode::ERRCODE_TRANSACTION_ROLLBACK,
-        message,
-        "omendb",
-    );
-    raise_report(
-        report
-            .set_detail(why)
-            .set_hint("The transaction may succeed if it is tried again."),
-    )
+    let report = ErrorReport::new(code, message, "omendb");
+    let hint = "The transaction might succeed if retried.";
+    raise_report(report.set_detail(detail).set_hint(hint))
 }
 
-/// Puts an entry of an open index off, if it may wait.
-pub fn put_off<const W: usize>(index: pg_sys::Relation, entry: Entry<W>) -> Put<W> {
+/// Makes an entry of an open index wait, if it may.
+pub fn enqueue<const W: usize>(index: Index, entry: Entry<W>) -> Enqueued<W> {
     if is_idle() {
-        return Put::AtOnce;
+        return Enqueued::AddNow;
     }
-    FRAMES.with_borrow_mut(|frames| {
-        let Some(frame) = frames.last_mut().filter(|frame| frame.may_wait) else {
-            return Put::AtOnce;
+    STATEMENTS.with_borrow_mut(|statements| {
+        let Some(statement) = statements.last_mut().filter(|it| it.may_wait) else {
+            return Enqueued::AddNow;
         };
-        // SAFETY: the index is open; the number may be asked for at any time.
-        let (oid, subxact) = unsafe { ((*index).rd_id, ffi::GetCurrentSubTransactionId()) };
-        if subxact != frame.subxact {
-            return Put::AtOnce;
+        if server::current_subtransaction() != statement.subxact {
+            return Enqueued::AddNow;
         }
-        let Some(waiting) = frame.waiting.iter_mut().find(|of| of.index == oid) else {
-            if frame.waiting.len() < MOST_INDEXES {
-                frame.waiting.push(Waiting {
-                    index: oid,
-                    at_once: 1,
+        let index = index.oid();
+        let Some(batch) = statement.batches.iter_mut().find(|it| it.index == index) else {
+            if statement.batches.len() < MAX_INDEXES {
+                statement.batches.push(IndexBatch {
+                    index,
+                    added_at_once: 1,
                     entries: None,
                 });
             }
-            return Put::AtOnce;
+            return Enqueued::AddNow;
         };
-        if waiting.at_once < AT_ONCE {
-            waiting.at_once += 1;
-            return Put::AtOnce;
+        if batch.added_at_once < ENTRIES_ADDED_AT_ONCE {
+            batch.added_at_once += 1;
+            return Enqueued::AddNow;
         }
-        let mut entries = match waiting.entries.take().map(|of| of.downcast()) {
+        let mut entries = match batch.entries.take().map(|entries| entries.downcast()) {
             None => Box::<Vec<Entry<W>>>::default(),
             Some(Ok(entries)) => entries,
-            Some(Err(_)) => return Put::Never,
+            Some(Err(_)) => return Enqueued::WrongWordCount,
         };
         entries.push(entry);
         if entries.len() >= options::insert_batch() {
-            return Put::Full(*entries);
+            return Enqueued::AddBatch(*entries);
         }
-        waiting.entries = Some(entries);
-        Put::Waits
+        batch.entries = Some(entries);
+        Enqueued::Waits
     })
 }
 
 /// Adds all entries that wait. No page is locked.
 #[inline]
-pub fn settle() {
+pub fn flush() {
     if is_idle() {
         return;
     }
-    settle_all();
+    flush_all();
 }
 
-fn settle_all() {
-    while let Some((index, entries)) = FRAMES.with_borrow_mut(|frames| next(frames)) {
+fn flush_all() {
+    while let Some((index, entries)) = STATEMENTS.with_borrow_mut(|all| take_batch(all)) {
         let Some(entries) = entries else {
-            fail("an error within the statement was caught");
+            raise_lost("An error within the statement was caught.");
         };
-        add(index, entries);
-        FRAMES.with_borrow_mut(|frames| frames.last_mut().map(|frame| frame.lost = false));
+        add_batch(index, entries);
+        STATEMENTS.with_borrow_mut(|all| all.last_mut().map(|it| it.lost = false));
     }
 }
 
-/// Entries that wait, which do no more, and are lost until they are known to have been added; None in their stead where that was so before. An error may be caught,
-/// within the statement, by a subtransaction that the statement survives. What of them was added then is not known.
-fn next(frames: &mut [Frame]) -> Option<(Oid, Option<Box<dyn Any>>)> {
-    let frame = frames.last_mut()?;
-    if frame.lost {
+/// Takes the entries of one index. They are lost until they are known to have been added.
+///
+/// The entries are None if earlier ones were lost. A subtransaction within the statement may catch
+/// the error that was raised while they were added, and the statement continues. It is not known
+/// then which of them were added.
+fn take_batch(statements: &mut [RunningStatement]) -> Option<(Oid, Option<Box<dyn Any>>)> {
+    let statement = statements.last_mut()?;
+    if statement.lost {
         return Some((Oid::INVALID, None));
     }
-    let mut waiting = frame.waiting.iter_mut();
-    let of = waiting.find(|of| of.entries.is_some())?;
-    frame.lost = true;
-    Some((of.index, of.entries.take()))
+    let mut batches = statement.batches.iter_mut();
+    let batch = batches.find(|batch| batch.entries.is_some())?;
+    statement.lost = true;
+    Some((batch.index, batch.entries.take()))
 }
 
 /// Adds entries to their index.
 #[cold]
-fn add(index: Oid, mut entries: Box<dyn Any>) {
-    let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
-    // SAFETY: the transaction that has inserted into the table keeps its lock, so that table and index are there.
-    unsafe {
-        let index = pg_sys::index_open(index, lock);
-        let heap = pg_sys::table_open((*(*index).rd_index).indrelid, ffi::NO_LOCK);
-        let words = EntryCodec::of(index).words();
-        for_words!(words, add_all(index, heap, &mut *entries));
-        pg_sys::table_close(heap, ffi::NO_LOCK);
-        pg_sys::index_close(index, lock);
-    }
+fn add_batch(index: Oid, mut entries: Box<dyn Any>) {
+    // SAFETY: aminsert was called for these entries, for an index of this access method. The
+    // transaction that has inserted the rows keeps its lock on the table.
+    let opened = unsafe { OpenIndex::open_for_insert(index) };
+    let (index, table) = (opened.index(), opened.table());
+    for_words!(
+        EntryCodec::of(index).words(),
+        add_entries(index, table, &mut *entries)
+    );
+    // SAFETY: the handles are not used below.
+    unsafe { opened.close() };
 }
 
-/// # Safety
-/// Index and table are open.
-unsafe fn add_all<const W: usize>(
-    index: pg_sys::Relation,
-    heap: pg_sys::Relation,
-    entries: &mut dyn Any,
-) {
+fn add_entries<const W: usize>(index: Index, table: Table, entries: &mut dyn Any) {
     match entries.downcast_mut::<Vec<Entry<W>>>() {
-        // SAFETY: the caller's contract.
-        Some(entries) => unsafe { apply::insert_all(index, heap, entries) },
-        None => internal(index, OTHER_KIND),
+        Some(entries) => apply::insert_all(index, table, entries),
+        None => internal(index, WRONG_WORD_COUNT),
     }
 }

@@ -20,6 +20,7 @@ use super::included;
 use super::key_type::KeyType;
 use crate::error::{raise_report, type_name, unsupported};
 use crate::pg::ffi;
+use crate::pg::index::Index;
 
 /// The largest number of columns of an index, including its included columns.
 pub const MAX_COLUMNS: usize = 8;
@@ -71,11 +72,9 @@ pub struct EntryCodec {
 impl EntryCodec {
     /// The codec of an index. Raises an ERROR if the access method does not support the index's
     /// columns.
-    ///
-    /// # Safety
-    /// `index` is an open index.
     #[inline]
-    pub unsafe fn of(index: pg_sys::Relation) -> Self {
+    pub fn of(index: Index) -> Self {
+        let index = index.raw();
         // SAFETY: the relcache entry of an index has rd_index. The two arrays have an element for
         // each key column, and there is at least one.
         let (inputs, options, count) = unsafe {

@@ -7,18 +7,14 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::entry::{EntryCodec, MAX_COLUMNS};
+use super::index_tuple::IndexTupleBuilder;
 use crate::error::raise;
+use crate::pg::index::Index;
 
 /// The values of an entry's key columns. None is NULL. If no value has an entry's words, the
 /// nearest value is returned.
-///
-/// # Safety
-/// `index` is open and `codec` is its codec.
-pub unsafe fn of_entry<const W: usize>(
-    index: pg_sys::Relation,
-    codec: &EntryCodec,
-    entry: &Entry<W>,
-) -> Vec<Option<String>> {
+pub fn of_entry<const W: usize>(index: Index, entry: &Entry<W>) -> Vec<Option<String>> {
+    let codec = EntryCodec::of(index);
     let columns = codec.keys().iter().enumerate();
     let text = columns.map(|(i, column)| {
         let bytes = column.nearest_bytes(entry)?;
@@ -26,7 +22,7 @@ pub unsafe fn of_entry<const W: usize>(
         // a type passed by value holds the bytes, in the machine's order, which is little-endian;
         // else it is their address, and `bytes` outlives the call. The function returns a C string.
         unsafe {
-            let type_oid = *(*index).rd_opcintype.add(i);
+            let type_oid = *(*index.raw()).rd_opcintype.add(i);
             let (mut function, mut varlena) = (pg_sys::InvalidOid, false);
             pg_sys::getTypeOutputInfo(type_oid, &raw mut function, &raw mut varlena);
             let datum = match pg_sys::get_typbyval(type_oid) {
@@ -43,16 +39,32 @@ pub unsafe fn of_entry<const W: usize>(
     text.collect()
 }
 
+/// The key columns and values of an entry, as in `(a, b)=(1, 2)`. None if the current user must not
+/// see them.
+pub fn describe_key<const W: usize>(index: Index, entry: &Entry<W>) -> Option<String> {
+    let codec = EntryCodec::of(index);
+    let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
+    let mut isnull = [false; MAX_COLUMNS];
+    let mut tuple = IndexTupleBuilder::new(&codec);
+    // SAFETY: the tuple is one of this index, which has at most MAX_COLUMNS columns. The result is
+    // null or a C string.
+    unsafe {
+        let tuple = tuple.build(&codec, entry);
+        let (values, isnull) = (values.as_mut_ptr(), isnull.as_mut_ptr());
+        pg_sys::index_deform_tuple(tuple, index.tuple_descriptor(), values, isnull);
+        let key = pg_sys::BuildIndexValueDescription(index.raw(), values, isnull);
+        (!key.is_null()).then(|| CStr::from_ptr(key).to_string_lossy().into_owned())
+    }
+}
+
 /// The least entry with the key whose values are given as text, one for each key column. None is
 /// NULL. Raises the errors of the types' input functions.
-///
-/// # Safety
-/// `index` is open and `codec` is its codec. There are not more texts than key columns.
-pub unsafe fn to_entry<'a, const W: usize>(
-    index: pg_sys::Relation,
-    codec: &EntryCodec,
+pub fn to_entry<'a, const W: usize>(
+    index: Index,
     texts: impl Iterator<Item = Option<&'a str>>,
 ) -> Entry<W> {
+    let codec = EntryCodec::of(index);
+    let texts = texts.take(codec.keys().len());
     let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
     let mut nulls = [true; MAX_COLUMNS];
     for (i, ((value, null), text)) in values.iter_mut().zip(&mut nulls).zip(texts).enumerate() {
@@ -65,7 +77,7 @@ pub unsafe fn to_entry<'a, const W: usize>(
         // SAFETY: `i` counts key columns, for which rd_opcintype has elements. The input function
         // of the column's type gets a C string and returns a value of that type.
         unsafe {
-            let type_oid = *(*index).rd_opcintype.add(i);
+            let type_oid = *(*index.raw()).rd_opcintype.add(i);
             let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
             pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut parameter);
             *value =
