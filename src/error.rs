@@ -65,8 +65,27 @@ impl<T> OrRaise<T> for learned::Result<T> {
 #[cold]
 #[inline(never)]
 fn report(rel: pg_sys::Relation, error: &Error) -> ! {
-    // Both kinds there are mean that the pages contradict each other.
-    corrupted(rel, &error.to_string())
+    let name = name(rel);
+    match error {
+        Error::Corrupted { .. } => corrupted(rel, &error.to_string()),
+        // As nbtree reports it.
+        Error::Version { found, supported } => raise(
+            PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED,
+            format!(
+                "version mismatch in index \"{name}\": \
+                 index format {found}, library format {supported}"
+            ),
+            Some(&format!(
+                "REINDEX INDEX \"{name}\" writes the index in the format of the library."
+            )),
+        ),
+        // Not known to be the pages' fault: a retry may succeed.
+        Error::SearchLost { .. } => raise(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            format!("index \"{name}\": {error}"),
+            Some("Retry the command. If the error persists, check the index with omendb_check."),
+        ),
+    }
 }
 
 /// A relation's name, for messages.

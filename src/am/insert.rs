@@ -1,7 +1,7 @@
 //! Inserting entries.
 
 use learned::Entry;
-use learned::tree::{How, Inserted};
+use learned::tree::{InsertOutcome, Inserted};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -151,14 +151,14 @@ unsafe fn insert_unique<const W: usize>(
                 cache::remember(&tree);
                 return unique.or_raise(index);
             }
-            let tree = tree.with_splits(apply::splits(index));
+            let tree = tree.with_split_policy(apply::splits(index));
             let inserted = tree.insert_unique(near, entry, &same, fill, judge);
             cache::remember(&tree);
             drop(tree);
             done = inserted.or_raise(index);
             if let Some(Inserted {
                 block,
-                how: How::Full { churned },
+                outcome: InsertOutcome::Full { churned },
                 ..
             }) = done
             {

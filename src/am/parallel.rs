@@ -75,7 +75,7 @@ impl Common {
             };
             pg_sys::ConditionVariableCancelSleep();
             if taken == Some(MORE) {
-                cursor.go_on(
+                cursor.continue_from(
                     &*(&raw const (*this).go_on).cast::<SharedPosition<W>>(),
                     forward,
                 );
@@ -92,7 +92,7 @@ impl Common {
         // SAFETY: as there; the cell has room for a SharedPosition<8>, hence for this.
         unsafe {
             let state = &(*this).state;
-            match cursor.share(forward) {
+            match cursor.shared_position(forward) {
                 Some(shared) => {
                     (&raw mut (*this).go_on)
                         .cast::<SharedPosition<W>>()

@@ -17,7 +17,7 @@ use pgrx::prelude::*;
 use crate::am::parallel::Common;
 use crate::error::OrRaise;
 use crate::pg::column::Column;
-use crate::pg::columns::{Columns, item_pointer};
+use crate::pg::columns::{Columns, item_pointer, unknown_word_count};
 use crate::pg::tuple::Tuple;
 use crate::pg::{bounds, ffi, query};
 use crate::reclaim::kill::DeadRows;
@@ -80,7 +80,8 @@ impl State {
             2 => Self::Two(Scan::new(columns, context, at_end)),
             3 => Self::Three(Scan::new(columns, context, at_end)),
             4 => Self::Four(Scan::new(columns, context, at_end)),
-            _ => Self::Eight(Scan::new(columns, context, at_end)),
+            8 => Self::Eight(Scan::new(columns, context, at_end)),
+            words => unknown_word_count(words),
         }
     }
 }
@@ -155,7 +156,7 @@ impl<const W: usize> Scan<W> {
             self.dead.note(&self.cursor);
         }
         let forward = backward == self.columns.reversed;
-        let (next, rows) = self.cursor.to_come(forward);
+        let (next, rows) = self.cursor.upcoming(forward);
         // SAFETY: the scan's table is open.
         unsafe { self.ahead.look(scan, next, rows) };
         if self.next_of_batch(scan, backward) {
@@ -250,7 +251,7 @@ impl<const W: usize> Scan<W> {
         let mut count = 0;
         // SAFETY: the scan's index is open, and stays so.
         let store = unsafe { IndexStore::new(index, W) };
-        self.cursor.read_far();
+        self.cursor.read_whole_range();
         while self.cursor.has_more(true) {
             // As in fill().
             let tree = cache::tree(&store);

@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, c_char, c_int};
 
-use learned::tree::{Judge, Verdict};
+use learned::tree::{UniqueCheck, UniqueVerdict};
 use learned::{Block, Entry};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -59,7 +59,7 @@ impl HeapRow {
     ///
     /// # Safety
     /// The relations are open, and nothing else of the caller's is locked.
-    pub unsafe fn settle(&self, mut attempt: impl FnMut(&mut Judge<'_>) -> bool) -> Key {
+    pub unsafe fn settle(&self, mut attempt: impl FnMut(&mut UniqueCheck<'_>) -> bool) -> Key {
         loop {
             let mut inquiry = Inquiry {
                 row: self,
@@ -106,14 +106,14 @@ impl HeapRow {
 impl Inquiry<'_> {
     /// # Safety
     /// As for [`HeapRow::settle`], but for the index's pages, some of which are locked.
-    unsafe fn judge(&mut self, tie: u64, first: Block) -> Verdict {
+    unsafe fn judge(&mut self, tie: u64, first: Block) -> UniqueVerdict {
         let row = self.row;
         let (tid, own) = (item_pointer(tie), row.tid);
         let place =
             |tid: pg_sys::ItemPointerData| (tid.ip_blkid.bi_hi, tid.ip_blkid.bi_lo, tid.ip_posid);
         if row.is_recheck() && place(tid) == place(own) {
             self.found = true;
-            return Verdict::Pass;
+            return UniqueVerdict::Continue;
         }
         let mut dirty = pg_sys::SnapshotData {
             snapshot_type: pg_sys::SnapshotType::SNAPSHOT_DIRTY,
@@ -123,28 +123,28 @@ impl Inquiry<'_> {
         // which holds nothing but guards.
         unsafe {
             if !is_alive(row.heap, tid, &raw mut dirty) {
-                return Verdict::Pass;
+                return UniqueVerdict::Continue;
             }
             if row.check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_PARTIAL {
                 self.doubtful = true;
-                return Verdict::Enough;
+                return UniqueVerdict::Accept;
             }
             // Whoever is still at work on the other row: the inserter, else the deleter.
             let transactions = [dirty.xmin, dirty.xmax];
             let none = pg_sys::InvalidTransactionId;
             if let Some(other) = transactions.into_iter().find(|other| *other != none) {
                 self.wait = Some((other, dirty.speculativeToken));
-                return Verdict::Conflict;
+                return UniqueVerdict::Conflict;
             }
             // CREATE INDEX CONCURRENTLY adds rows that may be dead by now.
             if !is_alive(row.heap, own, &raw mut pg_sys::SnapshotSelfData) {
                 self.dead = true;
-                return Verdict::Enough;
+                return UniqueVerdict::Accept;
             }
             // A conflict of serializable transactions would be hidden behind the error to come.
             query::CheckForSerializableConflictIn(row.index, std::ptr::null_mut(), first);
         }
-        Verdict::Conflict
+        UniqueVerdict::Conflict
     }
 }
 

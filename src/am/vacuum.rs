@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use learned::Tree;
 use learned::page::{Block, META};
 use learned::store::Store;
-use learned::tree::{Dead, Offsets, Suspect, Swept, Vacuumed};
+use learned::tree::{Dead, Offsets, Suspect, SweepReport, VacuumReport};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
@@ -52,7 +52,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
         (*stats).pages_newly_deleted += u32::try_from(done.freed).unwrap_or(u32::MAX);
         (*stats).estimated_count = false;
         (*stats).num_index_tuples = done.live as f64;
-        (*stats).tuples_removed += done.removed as f64;
+        (*stats).tuples_removed += done.deleted as f64;
         stats
     }
 }
@@ -107,7 +107,7 @@ fn remove<const W: usize>(
     store: &IndexStore,
     dead: &mut dyn Dead,
     merge: bool,
-) -> learned::Result<Vacuumed> {
+) -> learned::Result<VacuumReport> {
     Tree::<_, W>::new(store).vacuum(dead, merge)
 }
 
@@ -155,7 +155,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
 ///
 /// # Safety
 /// `store` is of `index`, which is open, and has keys of `W` words.
-unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &IndexStore) -> Swept {
+unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &IndexStore) -> SweepReport {
     let tree = Tree::<_, W>::new(store);
     // SAFETY: the index is open. The page lock keeps other trainers of the model out; it is given
     // back here or by transaction abort.
@@ -167,7 +167,7 @@ unsafe fn tidy<const W: usize>(index: pg_sys::Relation, store: &IndexStore) -> S
             .or_raise(index);
         // VACUUM must not fail for want of room for a model.
         let is_new = tree.is_model_stale().or_raise(index)
-            && tree.retrain_in_passing(now_micros()).or_raise(index);
+            && tree.retrain_if_room(now_micros()).or_raise(index);
         if is_new && pg_sys::ParallelWorkerNumber < 0 {
             pg_sys::CacheInvalidateRelcache(index);
         }

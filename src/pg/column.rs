@@ -232,7 +232,7 @@ impl Column {
     /// No condition yet.
     pub fn limits(&self) -> Limits {
         let (first, last) = self.key_type.domain();
-        Limits::of(first, last)
+        Limits::within(first, last)
     }
 
     /// The condition that the column is NULL.

@@ -7,34 +7,39 @@
 //! the entries with the same key come first. So where there are some, no key column is the last.
 
 use learned::Entry;
-use learned::key::{TID_MASK, tie_of};
+use learned::key::{MAX_WORDS, TID_MASK, tie_of, word_count_for};
 use learned::range::Range;
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 use smallvec::SmallVec;
 
 use super::column::{Column, FIRST_MARK, Nulls};
 use super::key::KeyType;
 use super::{ffi, included};
-use crate::error::{type_name, unsupported};
+use crate::error::{raise, type_name, unsupported};
 
-/// Most columns of an index, included ones among them, and most words.
+/// Columns of an index, key and included ones together, at most.
 pub const MOST_COLUMNS: usize = 8;
-const MOST_WORDS: usize = 8;
 
-/// Calls a function that is generic over the number of words. It is compiled for 1, 2, 3, 4 and 8; keys
-/// of another number have unused words at their end (a word that never changes takes no room).
+/// Calls a function that is generic over the number of words, of which [`Columns::words`] is one of
+/// [`learned::key::WORD_COUNTS`].
 macro_rules! for_words {
     ($words:expr, $function:ident($($argument:expr),* $(,)?)) => {
-        match $words {
-            1 => $function::<1>($($argument),*),
-            2 => $function::<2>($($argument),*),
-            3 => $function::<3>($($argument),*),
-            4 => $function::<4>($($argument),*),
-            _ => $function::<8>($($argument),*),
-        }
+        learned::with_word_count!(
+            $words,
+            W => $function::<W>($($argument),*),
+            else $crate::pg::columns::unknown_word_count($words)
+        )
     };
 }
 pub(crate) use for_words;
+
+/// Raises an ERROR for a number of words for which no code is compiled.
+#[cold]
+pub fn unknown_word_count(words: usize) -> ! {
+    let message = format!("no code for keys of {words} words");
+    raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, None)
+}
 
 /// The columns of an index.
 #[derive(Debug, Clone, Copy)]
@@ -117,11 +122,11 @@ impl Columns {
             }
         }
         let columns = Self::new(&keys, &included);
-        if usize::from(columns.words) > MOST_WORDS {
+        if usize::from(columns.words) > MAX_WORDS {
             let words = columns.words;
             unsupported(
                 format!(
-                    "access method \"learned\" does not support a key of {words} words, only of {MOST_WORDS}"
+                    "access method \"learned\" does not support a key of {words} words, only of {MAX_WORDS}"
                 ),
                 "A column takes one word, a uuid two; a key column of a type whose values take all 64 bits one more for NULLs, unless it is the last column.",
             );
@@ -174,8 +179,8 @@ impl Columns {
             };
             columns.words += column.field().words as u8;
         }
-        if (5..8).contains(&columns.words) {
-            columns.words = 8;
+        if let Some(words) = word_count_for(columns.words()) {
+            columns.words = words as u8;
         }
         columns
     }

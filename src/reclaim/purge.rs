@@ -74,7 +74,7 @@ pub unsafe fn make_room<const W: usize>(
         unsafe { store.log_conflict(heap, leaf, found.iter().flatten().copied()) };
         let mut found = found.into_iter();
         ties.retain(|_| found.next().flatten().is_some());
-        tree.purge(leaf, &mut |tie| ties.binary_search(&tie).is_ok())
+        tree.delete_dead(leaf, &mut |tie| ties.binary_search(&tie).is_ok())
             .or_raise(index);
     }
     pinned.release();

@@ -7,9 +7,9 @@
 
 use std::cell::Cell;
 
-use learned::meta::{Meta, ModelAt};
+use learned::meta::{Meta, ModelLocation};
 use learned::page::{META, NO_BLOCK};
-use learned::tree::{Recent, has_grown};
+use learned::tree::{RecentLeaves, has_grown};
 use learned::{Block, Tree};
 use pgrx::pg_sys;
 
@@ -34,7 +34,7 @@ const MOST_FRUITLESS: u8 = FEW_FRUITLESS + 5;
 #[repr(C)]
 struct Chunk<const W: usize> {
     header: Header,
-    recent: Recent<W>,
+    recent: RecentLeaves<W>,
 }
 
 /// The chunk's header.
@@ -58,7 +58,7 @@ struct Header {
     fruitless: Cell<u8>,
     splits_left: Cell<u8>,
     /// What the meta page said of the model.
-    place: Cell<ModelAt>,
+    place: Cell<ModelLocation>,
     columns: Columns,
 }
 
@@ -80,7 +80,7 @@ pub fn tree<const W: usize>(store: &IndexStore) -> Tree<'_, IndexStore, W> {
             .map(|level| (header.root.get(), level));
         let tree = match model_bytes(cached) {
             [] => Tree::new(store),
-            bytes => Tree::with_model(store, bytes).with_recent(recent),
+            bytes => Tree::with_model(store, bytes).with_recent_leaves(recent),
         };
         tree.with_root_hint(hint)
     }
@@ -133,7 +133,7 @@ pub fn remember<const W: usize>(tree: &Tree<'_, IndexStore, W>) {
         None => header.level.set(-1),
     }
     header.counters.add(&tree.counts);
-    let astray = header.astray.get() + tree.counts.astray();
+    let astray = header.astray.get() + tree.counts.improvable();
     header.astray.set(astray);
 }
 
@@ -192,7 +192,7 @@ pub fn has_split(rel: pg_sys::Relation, blocks: Block) -> Option<u64> {
 pub fn put_off(rel: pg_sys::Relation, blocks: Block) {
     if let Some(header) = header(rel) {
         let place = header.place.get();
-        header.place.set(ModelAt { blocks, ..place });
+        header.place.set(ModelLocation { blocks, ..place });
         header.splits.set(0);
     }
 }
@@ -226,7 +226,7 @@ fn ask(store: &IndexStore) -> bool {
 }
 
 /// What the meta page says of the model.
-fn model_now<const W: usize>(store: &IndexStore) -> learned::Result<ModelAt> {
+fn model_now<const W: usize>(store: &IndexStore) -> learned::Result<ModelLocation> {
     Ok(Tree::<_, W>::new(store).meta()?.model)
 }
 
@@ -302,7 +302,7 @@ unsafe fn load<const W: usize>(store: &IndexStore) -> *mut Chunk<W> {
         };
         chunk.write(Chunk {
             header,
-            recent: Recent::default(),
+            recent: RecentLeaves::default(),
         });
         let bytes = chunk.add(1).cast::<u8>();
         bytes.copy_from_nonoverlapping(model.as_ptr(), model.len());

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use learned::tree::Counts;
+use learned::tree::SearchCounts;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -22,7 +22,7 @@ thread_local! {
 /// This session's counters of an index.
 pub struct Counters {
     /// Not passed on yet.
-    counts: Counts,
+    counts: SearchCounts,
     /// Passed on after so many searches.
     due: Cell<u64>,
     /// The index among all of the server's.
@@ -47,7 +47,7 @@ pub fn of(index: pg_sys::Relation) -> &'static Counters {
     SESSION.with_borrow_mut(|counters| {
         *counters.entry(oid.to_u32()).or_insert_with(|| {
             Box::leak(Box::new(Counters {
-                counts: Counts::default(),
+                counts: SearchCounts::default(),
                 due: Cell::new(if shared { SHARE_AFTER } else { u64::MAX }),
                 key: u64::from(database.to_u32()) << 32 | u64::from(oid.to_u32()),
             }))
@@ -67,7 +67,7 @@ unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 impl Counters {
     /// Adds what the searches of a callback met.
     #[inline(always)]
-    pub fn add(&self, met: &Counts) {
+    pub fn add(&self, met: &SearchCounts) {
         self.counts.add(met);
         if self.counts.searches() >= self.due.get() {
             self.share();
@@ -80,7 +80,7 @@ impl Counters {
     }
 
     /// The counts known here: of all sessions or of this one.
-    pub fn totals(&self) -> Counts {
+    pub fn totals(&self) -> SearchCounts {
         match shared::tally() {
             Some(tally) if self.is_shared() => {
                 self.share();

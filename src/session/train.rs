@@ -23,7 +23,7 @@ pub fn after_split<const W: usize>(store: &IndexStore) {
     };
     let is_new = alone(store, |tree: &Tree<'_, IndexStore, W>| {
         // Somebody else's model will do as well.
-        Ok(tree.meta()?.model.generation != known || tree.retrain_in_passing(now_micros())?)
+        Ok(tree.meta()?.model.generation != known || tree.retrain_if_room(now_micros())?)
     });
     if is_new == Some(false) {
         cache::put_off(index, blocks);
@@ -34,7 +34,7 @@ pub fn after_split<const W: usize>(store: &IndexStore) {
 /// where freed pages are used again and many sessions split a few leaves each. Called as [`after_split`].
 pub fn after_misses<const W: usize>(store: &IndexStore) {
     alone(store, |tree: &Tree<'_, IndexStore, W>| {
-        Ok(tree.is_model_stale()? && tree.retrain_in_passing(now_micros())?)
+        Ok(tree.is_model_stale()? && tree.retrain_if_room(now_micros())?)
     });
 }
 

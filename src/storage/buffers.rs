@@ -265,12 +265,12 @@ impl Store for IndexStore {
         Ok(())
     }
 
-    fn split(&self, left: &Write, right: &Write) {
+    fn leaf_split(&self, left: &Write, right: &Write) {
         // SAFETY: the relation is open.
         unsafe { query::PredicateLockPageSplit(self.rel, left.block(), right.block()) };
     }
 
-    fn merged(&self, left: &Write, right: &Write) {
+    fn leaves_joined(&self, left: &Write, right: &Write) {
         // SAFETY: the relation is open.
         unsafe { query::PredicateLockPageCombine(self.rel, right.block(), left.block()) };
     }
@@ -285,7 +285,7 @@ impl Store for IndexStore {
         done
     }
 
-    fn unless_vacuumed<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+    fn unless_vacuuming<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
         let lock = pg_sys::ShareLock as pg_sys::LOCKMODE;
         // SAFETY: as above; nobody waits here.
         if !unsafe { pg_sys::ConditionalLockPage(self.rel, BORDERS, lock) } {

@@ -1,7 +1,7 @@
 //! Adding entries to the tree, at once or many of a statement together.
 
 use learned::store::Store;
-use learned::tree::{How, Inserted, Splits};
+use learned::tree::{InsertOutcome, Inserted, SplitPolicy};
 use learned::{Block, Entry};
 use pgrx::pg_sys;
 
@@ -47,16 +47,16 @@ pub unsafe fn insert<const W: usize>(
     // SAFETY: the caller's contract.
     let fill = unsafe { options::fill(index) };
     let add = |near, splits| {
-        let tree = cache::tree::<W>(store).with_splits(splits);
+        let tree = cache::tree::<W>(store).with_split_policy(splits);
         let done = tree.insert_with(near, entry, more, fill);
         cache::remember(&tree);
         done.or_raise(index)
     };
     let mut done = add(cache::near(index), splits(index));
-    if let How::Full { churned } = done.how {
+    if let InsertOutcome::Full { churned } = done.outcome {
         // SAFETY: the caller's contract; nothing is locked and the cache not in use.
         unsafe { make_room::<W>(store, heap, done.block, churned) };
-        done = add(Some(done.block), Splits::Always);
+        done = add(Some(done.block), SplitPolicy::Always);
     }
     conclude::<W>(store, Some(done));
     done.taken
@@ -64,11 +64,11 @@ pub unsafe fn insert<const W: usize>(
 
 /// Which full leaves are not to be split before room was made.
 #[inline(always)]
-pub fn splits(index: pg_sys::Relation) -> Splits {
+pub fn splits(index: pg_sys::Relation) -> SplitPolicy {
     if cache::may_purge(index) {
-        Splits::Never
+        SplitPolicy::Never
     } else {
-        Splits::UnlessChurned
+        SplitPolicy::UnlessChurned
     }
 }
 
@@ -112,7 +112,7 @@ pub unsafe fn make_room<const W: usize>(
 pub fn conclude<const W: usize>(store: &IndexStore, done: Option<Inserted>) {
     if let Some(done) = done {
         cache::inserted(store.raw(), done.block);
-        if matches!(done.how, How::Split(_)) {
+        if matches!(done.outcome, InsertOutcome::Split(_)) {
             cache::split(store.raw());
             train::after_split::<W>(store);
         }
