@@ -84,7 +84,7 @@ impl Counters {
         match shared::tally() {
             Some(tally) if self.is_shared() => {
                 self.share();
-                tally.of(self.key)
+                tally.counts(self.key)
             }
             _ => self.counts.clone(),
         }
