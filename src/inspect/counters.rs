@@ -29,8 +29,8 @@ fn omendb_counters(
     TableIterator::once((
         counts.searches() as i64,
         counts.predicted() as i64,
-        counts.straight.get() as i64,
-        counts.links.get() as i64,
+        counts.hits.get() as i64,
+        counts.right_links.get() as i64,
         counts.descents.get() as i64,
         all_sessions,
     ))

@@ -62,7 +62,7 @@ fn rows<const W: usize>(index: Index) -> Vec<SegmentRow> {
     let Some(model) = bytes.as_deref().and_then(Loaded::open) else {
         return rows;
     };
-    let divided = model.root().part() > 0;
+    let divided = model.root().part_leaves() > 0;
     let root = divided.then_some((None, 0, *model.root()));
     let pieces = model.pieces().zip(0i64..);
     let pieces = pieces.map(|((first, piece), i)| (divided.then_some(i), first, piece));

@@ -149,8 +149,8 @@ fn with_arrays<'k>(
                 any.push(limits);
             });
         }
-        range::any_of(&mut any);
-        found = range::both(&found, &any);
+        range::union(&mut any);
+        found = range::intersection(&found, &any);
     }
     found
 }

@@ -1,5 +1,10 @@
-//! Lookups of 1M keys: model and leaf pages beside a `BTreeMap` and binary search of a sorted array. Every answer is checked.
+//! Lookups of 1M keys: model and leaf pages beside a `BTreeSet` and binary search of a sorted
+//! array. Every answer is checked.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code)]
+#[path = "../src/rng.rs"]
+mod rng;
 
 use std::collections::BTreeSet;
 
@@ -8,28 +13,21 @@ use learned::key::tie_of;
 use learned::leaf::{Leaf, Packer};
 use learned::model::{Model, Samples, Training};
 use learned::{Entry, Page};
+use rng::Rng;
 
 const KEYS: u64 = 1_000_000;
 const PROBES: u64 = 1 << 14;
 
-fn random(state: &mut u64) -> u64 {
-    // splitmix64
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (*state ^ *state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ z >> 31
-}
-
 /// The key of row `i`.
-fn key(workload: &str, i: u64, state: &mut u64) -> u64 {
+fn key(workload: &str, i: u64, rng: &mut Rng) -> u64 {
     match workload {
         "sequential" => i * 1000,
-        // A hundred rows within some microseconds, then a second without.
-        "bursty" => i / 100 * 1_000_000 + i % 100 * 3 + random(state) % 3,
-        "tenants" => (random(state) % 500) << 40 | i,
+        // A hundred rows within a few hundred microseconds, then none for a second.
+        "bursty" => i / 100 * 1_000_000 + i % 100 * 3 + rng.next() % 3,
+        "tenants" => (rng.next() % 500) << 40 | i,
         // The k-th of 2^20 values has a share of about 1/k of the rows.
-        "zipf" => 2.0f64.powf(20.0 * (random(state) as f64 / u64::MAX as f64)) as u64,
-        _ => random(state),
+        "zipf" => 2.0f64.powf(20.0 * (rng.next() as f64 / u64::MAX as f64)) as u64,
+        _ => rng.next(),
     }
 }
 
@@ -87,21 +85,21 @@ impl Index {
 
 fn lookup(c: &mut Criterion) {
     for workload in ["sequential", "bursty", "tenants", "zipf", "uniform"] {
-        let mut state = 1;
+        let mut rng = Rng::new(1);
         let mut entries: Vec<_> = (0..KEYS)
             .map(|i| {
                 let tie = tie_of((i / 200) as u32, (i % 200 + 1) as u16);
-                Entry::new([key(workload, i, &mut state)], tie)
+                Entry::new([key(workload, i, &mut rng)], tie)
             })
             .collect();
         entries.sort_unstable();
         let set: BTreeSet<Entry<1>> = entries.iter().copied().collect();
         let index = Index::new(&entries);
         let model = Model::open(&index.model).unwrap();
-        // The first entry of a key each.
+        // Each search is for the first entry of a key.
         let probes: Vec<_> = (0..PROBES)
             .map(|_| {
-                let key = entries[(random(&mut state) % KEYS) as usize].key;
+                let key = entries[(rng.next() % KEYS) as usize].key;
                 let first = entries.partition_point(|e| e.key < key);
                 (Entry::floor(key), entries[first])
             })

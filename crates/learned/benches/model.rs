@@ -1,31 +1,27 @@
 //! Training and predicting. Each prediction is compared with a binary search over the fences.
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
+#[path = "../src/rng.rs"]
+mod rng;
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use learned::key::Entry;
 use learned::model::{Model, Training};
+use rng::Rng;
 
 const PER_LEAF: u64 = 1400;
 
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-/// Fences `gap` apart on average, with the spread that `PER_LEAF` keys at random would give
-/// (`random`), or none.
+/// Fences `gap` apart on average. `irregular`: their spread, in units of the spread that `PER_LEAF`
+/// random keys for each leaf would give; 0: none.
 fn fences(leaves: u64, gap: u64, irregular: f64) -> Vec<u64> {
-    let mut state = 7;
+    let mut rng = Rng::new(7);
     let mut at = 1u64 << 60;
     (0..leaves)
         .map(|_| {
-            let sum: f64 = (0..12)
-                .map(|_| random(&mut state) as f64 / u64::MAX as f64)
-                .sum();
+            let sum: f64 = (0..12).map(|_| rng.next() as f64 / u64::MAX as f64).sum();
             let spread = 1.0 + irregular * (sum - 6.0) / (PER_LEAF as f64).sqrt();
             at += (gap as f64 * spread.max(0.01)) as u64;
             at
@@ -68,14 +64,14 @@ fn fit<const W: usize>(c: &mut Criterion, name: &str, lows: &[Entry<W>]) {
 fn predict<const W: usize>(c: &mut Criterion, name: &str, lows: &[Entry<W>]) {
     let bytes = training(lows).finish(1, 0);
     let model = Model::open(&bytes).unwrap();
-    let mut state = 3;
+    let mut rng = Rng::new(3);
     let keys: Vec<[u64; W]> = (0..1 << 14)
         .map(|_| {
-            let j = 1 + random(&mut state) as usize % (lows.len() - 2);
+            let j = 1 + rng.next() as usize % (lows.len() - 2);
             let (mut key, next) = (lows[j].key, lows[j + 1].key);
             let last = W - 1;
             let gap = next[last].saturating_sub(key[last]).max(1);
-            key[last] += random(&mut state) % gap;
+            key[last] += rng.next() % gap;
             key
         })
         .collect();
@@ -105,8 +101,8 @@ fn predict<const W: usize>(c: &mut Criterion, name: &str, lows: &[Entry<W>]) {
         .sample_size(50);
     group.bench_function(name, |b| {
         b.iter(|| {
-            // Each key depends on the prediction before, so that this measures a search alone
-            // and not how many of them a processor runs side by side.
+            // Each key depends on the prediction before. So this measures the time of one search,
+            // not how many searches a processor runs side by side.
             let mut last = 0u64;
             for key in &keys {
                 let mut key = *key;

@@ -1,100 +1,77 @@
 //! A scan over a range of entries, in both directions, in batches.
 //!
 //! The cursor's position is an entry, never a slot or a block: between two batches the leaf may be
-//! re-encoded, split, merged or reused. A batch holds **all** entries of the range within
-//! `[low, high)`, so the next one continues at either edge, whatever happened to the pages.
-//! Several ranges (`= ANY`), in ascending order, follow one another. Conditions that no range
-//! expresses filter the entries of each batch.
-//! The first batches are small: most scans end after a few rows.
+//! encoded again, split, joined or recycled. A batch holds **all** entries of the range within
+//! `[low, high)`, so the next batch continues at either edge, even if the pages have changed.
+//!
+//! Several ranges (`= ANY`) follow one another in ascending order. Conditions that no range
+//! expresses filter the entries of each batch. The first batches are small, because most scans end
+//! after a few rows.
 
 use crate::error::{Error, Result};
 use crate::fences;
 use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::page::Block;
+use crate::policy::tree::{BATCH_GROWTH_FACTOR, FIRST_BATCH_ENTRIES, MAX_BATCH_ENTRIES};
 use crate::range::Range;
 use crate::search::{self, Condition};
 use crate::skip::{self, successor};
 use crate::store::{Guard, Store};
 use crate::tree::Tree;
 
-/// Entries of the first batch.
-const FIRST: usize = 32;
-/// Each batch is that many times as long as the one before.
-const GROWTH: usize = 8;
-/// Entries of the longest batch.
-const LONGEST: usize = 1024;
+mod position;
 
-/// A batch has to lead on from its edge, else a damaged leaf could be read for ever.
+pub use position::{Mark, SharedPosition};
+
+/// The fault of a batch that does not continue from its edge. It is an error because a scan could
+/// read such a damaged leaf endlessly.
 const OUT_OF_ORDER: &str = "entries are not in order";
 
-/// "Before the first entry" of a batch, in the order in which it was read.
+/// The index that stands for "before the first entry" of a batch, in the order of reading.
 const BEFORE: usize = usize::MAX;
 
-/// A scan's ranges, filters, position and batch. It owns no page and borrows nothing, so it can be kept
-/// between calls and used for one range after another.
+/// A scan's ranges, filters, position and batch. A cursor holds no page and borrows nothing, so it
+/// can be kept between calls and used for one range after another.
 #[derive(Debug)]
 pub struct Cursor<const W: usize> {
     range: Range<W>,
-    /// No entry of the batch needs a recheck.
+    /// No entry of the current range needs a recheck.
     exact: bool,
-    /// All ranges, where there are several, of which `range` is the one at `current`.
+    /// All ranges, if there are several; `range` is the one at `current`.
     ranges: Vec<Range<W>>,
     current: usize,
-    /// Entries that one of these does not admit are left out of the batch.
+    /// An entry gets into the batch if all of these admit it.
     filters: Vec<Condition<W>>,
-    /// Whether a batch was asked for since the range was set.
+    /// A batch was read since the ranges were set.
     started: bool,
-    /// In the order in which they were read.
+    /// In the order of reading.
     batch: Vec<Entry<W>>,
+    /// The batch was read backward.
     descending: bool,
-    /// The entry last returned, as an index of `batch`; [`BEFORE`] or the length next to its ends.
+    /// The entry last returned, as an index of `batch`; [`BEFORE`] or the length beyond its ends.
     at: usize,
+    /// The batch holds all entries from here on ...
     low: Entry<W>,
+    /// ... and below here.
     high: Entry<W>,
+    /// Entries of the next batch, at most.
     limit: usize,
     trail: Trail,
-    /// The fences that the batch's leaf had.
+    /// The fences of the batch's leaf when it was read.
     fences: (Entry<W>, Entry<W>),
-    /// Changes with each batch.
+    /// The number of the batch.
     serial: u64,
 }
 
-/// Where the leaf was that the batch came from: a hint.
+/// The leaf that the batch came from: a hint where to continue.
 #[derive(Debug, Clone, Copy)]
 enum Trail {
     None,
-    /// It may have more of the range.
+    /// This leaf may have more of the range.
     Within(Block),
-    /// The batch ends where this leaf ends, and this was its right link.
+    /// The batch ends where this leaf ends. The second block is its right link.
     Finished(Block, Option<Block>),
-}
-
-/// A position to come back to.
-#[derive(Debug, Clone, Copy)]
-pub struct Mark<const W: usize> {
-    place: MarkedPlace<W>,
-    current: usize,
-    serial: u64,
-    at: usize,
-}
-
-/// Where several cursors with the same ranges and filters, which share the work of one scan, go on. Without
-/// references, so it may be kept in memory that processes share.
-#[derive(Debug, Clone, Copy)]
-pub struct SharedPosition<const W: usize> {
-    current: usize,
-    edge: Entry<W>,
-    trail: Trail,
-    fences: (Entry<W>, Entry<W>),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum MarkedPlace<const W: usize> {
-    Unstarted,
-    On(Entry<W>),
-    /// Between entries, at the range's end.
-    Edge(Entry<W>),
 }
 
 impl<const W: usize> Default for Cursor<W> {
@@ -106,12 +83,12 @@ impl<const W: usize> Default for Cursor<W> {
             current: 0,
             filters: Vec::new(),
             started: false,
-            batch: Vec::with_capacity(FIRST),
+            batch: Vec::with_capacity(FIRST_BATCH_ENTRIES),
             descending: false,
             at: BEFORE,
             low: Entry::MIN,
             high: Entry::MIN,
-            limit: FIRST,
+            limit: FIRST_BATCH_ENTRIES,
             trail: Trail::None,
             fences: (Entry::MIN, Entry::MIN),
             serial: 0,
@@ -120,7 +97,7 @@ impl<const W: usize> Default for Cursor<W> {
 }
 
 impl<const W: usize> Cursor<W> {
-    /// Begins anew with another range.
+    /// Starts over with another range.
     #[inline]
     pub fn reset(&mut self, range: Range<W>) {
         self.ranges.clear();
@@ -128,7 +105,8 @@ impl<const W: usize> Cursor<W> {
         self.rewind(range);
     }
 
-    /// Begins anew with the entries that satisfy conditions on the key's columns, which are in the key's order.
+    /// Starts over with the entries that satisfy `conditions`, which are in the order of the key's
+    /// columns.
     pub fn search(&mut self, conditions: &[Condition<W>]) {
         self.ranges.clear();
         self.filters.clear();
@@ -152,7 +130,7 @@ impl<const W: usize> Cursor<W> {
         self.started = false;
         self.batch.clear();
         self.at = BEFORE;
-        self.limit = FIRST;
+        self.limit = FIRST_BATCH_ENTRIES;
         self.trail = Trail::None;
         self.serial += 1;
     }
@@ -163,7 +141,7 @@ impl<const W: usize> Cursor<W> {
         self.exact = range.sure && self.filters.iter().all(Condition::is_exact);
     }
 
-    /// Whether an entry of the batch satisfies the search condition for certain.
+    /// Whether an entry of the batch satisfies the search condition without a recheck.
     #[inline(always)]
     pub fn is_sure(&self, entry: &Entry<W>) -> bool {
         self.exact || self.is_within_sure_limits(entry)
@@ -177,7 +155,7 @@ impl<const W: usize> Cursor<W> {
     /// The next entry in a direction, if the batch has it.
     #[inline(always)]
     pub fn step(&mut self, forward: bool) -> Option<Entry<W>> {
-        // Both are "one beyond" where the other direction has its end: BEFORE + 1 is 0.
+        // At the ends: BEFORE + 1 is 0, and 0 - 1 is BEFORE.
         let next = if forward != self.descending {
             self.at.wrapping_add(1)
         } else {
@@ -190,8 +168,9 @@ impl<const W: usize> Cursor<W> {
         entry
     }
 
-    /// The entries that [`Self::step`] will return next in a direction, and how many the batch had before; none where the batch was read in the other one.
-    pub fn to_come(&self, forward: bool) -> (usize, &[Entry<W>]) {
+    /// The entries that [`Self::step`] will return next in a direction, and the number of entries
+    /// before them in the batch. No entries if the batch was read in the other direction.
+    pub fn upcoming(&self, forward: bool) -> (usize, &[Entry<W>]) {
         let next = self.at.wrapping_add(1);
         let rest = self.batch.get(next..).unwrap_or_default();
         (
@@ -204,7 +183,7 @@ impl<const W: usize> Cursor<W> {
         )
     }
 
-    /// The entry last returned and the leaf that it came from, as long as the batch has it.
+    /// The entry last returned and the leaf that it came from. None: the batch has been given up.
     pub fn current(&self) -> Option<(Entry<W>, Block)> {
         match self.trail {
             Trail::Within(block) | Trail::Finished(block, _) => {
@@ -214,18 +193,18 @@ impl<const W: usize> Cursor<W> {
         }
     }
 
-    /// Whether a batch was read since the range was set.
+    /// Whether a batch was read since the ranges were set.
     #[inline(always)]
     pub const fn is_started(&self) -> bool {
         self.started
     }
 
-    /// The whole range will be wanted: no small batches.
-    pub fn read_far(&mut self) {
-        self.limit = LONGEST;
+    /// The caller will read the whole range: no small batches.
+    pub fn read_whole_range(&mut self) {
+        self.limit = MAX_BATCH_ENTRIES;
     }
 
-    /// Whether a batch in this direction could hold anything: false at the range's end.
+    /// Whether a batch in this direction could hold entries: false at the end of the last range.
     #[inline]
     pub fn has_more(&self, forward: bool) -> bool {
         self.range_has_more(forward) || self.started && self.next_range(forward).is_some()
@@ -251,13 +230,13 @@ impl<const W: usize> Cursor<W> {
         self.ranges.get(next).map(|range| (next, *range))
     }
 
-    /// Turns to another range of several, where the batch has nothing left of this one.
+    /// Continues with another of several ranges, when the current one has no entries left.
     fn enter(&mut self, number: usize, range: Range<W>, forward: bool) {
         self.current = number;
         self.set_range(range);
         let edge = if forward { range.from } else { range.until };
         (self.low, self.high) = (edge, edge);
-        // The leaf at hand may well have the next range, too.
+        // The current leaf often has the next range, too.
         self.trail = match self.trail {
             Trail::Within(block) | Trail::Finished(block, _)
                 if self.started && lies_in(&edge, &self.fences, forward) =>
@@ -269,8 +248,9 @@ impl<const W: usize> Cursor<W> {
         self.started = true;
     }
 
-    /// Goes beyond the last entry in a direction, where [`Self::has_more`] says there is none. The
-    /// batch is given up: its leaf need not stay pinned, and who turns round reads it anew.
+    /// Moves beyond the last entry in a direction, when [`Self::has_more`] says that there is no
+    /// more. The batch is given up, so its leaf need not stay pinned; a scan that turns round reads
+    /// the leaf again.
     #[inline]
     pub fn finish(&mut self, forward: bool) {
         if self.started {
@@ -283,12 +263,12 @@ impl<const W: usize> Cursor<W> {
     }
 
     /// Replaces the batch by the next one in a direction, from one leaf, which is returned still
-    /// locked. The batch may be empty although there is more: the caller lets go of the leaf and
-    /// asks again. To be called when [`Self::step`] returned None and [`Self::has_more`] true.
+    /// locked. Call it when [`Self::step`] returned None and [`Self::has_more`] true. The batch may
+    /// be empty although there is more: then the caller releases the leaf and calls again.
     pub fn load<S: Store>(&mut self, tree: &Tree<'_, S, W>, forward: bool) -> Result<S::Read> {
         if self.started && forward == self.descending {
-            // Turned round: the trail leads the other way.
-            self.limit = FIRST;
+            // The scan turned round: the right link is of no use.
+            self.limit = FIRST_BATCH_ENTRIES;
             if let Trail::Finished(block, _) = self.trail {
                 self.trail = Trail::Within(block);
             }
@@ -312,7 +292,7 @@ impl<const W: usize> Cursor<W> {
             self.enter(number, range, forward);
         }
         if !self.filters.is_empty() && self.low == self.high {
-            self.skip(forward);
+            self.skip_edge(forward);
         }
         let edge = if forward { self.high } else { self.low };
         let page = self.leaf(tree, &edge, forward)?;
@@ -348,24 +328,30 @@ impl<const W: usize> Cursor<W> {
                 _ => (leaf.low(), Trail::Finished(block, None)),
             };
         }
-        self.limit = (self.limit * GROWTH).min(LONGEST);
+        self.limit = (self.limit * BATCH_GROWTH_FACTOR).min(MAX_BATCH_ENTRIES);
         if !self.filters.is_empty() {
             let filters = &self.filters;
             self.batch
                 .retain(|entry| filters.iter().all(|filter| filter.admits(entry)));
-            self.skip(forward);
+            self.skip_edge(forward);
         }
         Ok(page)
     }
 
-    /// Moves the edge past what no filter admits. Where that leads away from the leaf, the entries of the next
-    /// one may be few again.
-    fn skip(&mut self, forward: bool) {
+    /// Moves the edge beyond entries that no filter admits. If the edge leaves the leaf, the next
+    /// batch is short again: the next leaf may have few entries to return.
+    fn skip_edge(&mut self, forward: bool) {
         let Range { from, until, .. } = self.range;
         let (edge, end) = if forward {
-            (skip::above(&self.filters, &self.high).min(until), until)
+            (
+                skip::next_admitted(&self.filters, &self.high).min(until),
+                until,
+            )
         } else {
-            (skip::below(&self.filters, &self.low).max(from), from)
+            (
+                skip::end_of_previous_admitted(&self.filters, &self.low).max(from),
+                from,
+            )
         };
         let side = if forward {
             &mut self.high
@@ -378,12 +364,12 @@ impl<const W: usize> Cursor<W> {
         *side = edge;
         if edge != end && !lies_in(&edge, &self.fences, forward) {
             self.trail = Trail::None;
-            self.limit = (self.limit / GROWTH).max(FIRST);
+            self.limit = (self.limit / BATCH_GROWTH_FACTOR).max(FIRST_BATCH_ENTRIES);
         }
     }
 
-    /// Fills the batch from one leaf. A leaf that may have more gave us at least one entry, since
-    /// the next batch begins behind it.
+    /// Fills the batch from one leaf. If the leaf may have more, the batch gets at least one entry,
+    /// because the next batch starts behind the last one.
     #[inline]
     fn read(
         &mut self,
@@ -393,12 +379,13 @@ impl<const W: usize> Cursor<W> {
             if !self.batch.is_empty() {
                 return Ok(true);
             }
-            self.limit = self.limit.saturating_mul(GROWTH);
+            self.limit = self.limit.saturating_mul(BATCH_GROWTH_FACTOR);
         }
         Ok(false)
     }
 
-    /// The leaf with the entries from `edge` on, or those below it.
+    /// The leaf with the entries from `edge` on, or, backward, the leaf with the entries below
+    /// `edge`.
     fn leaf<S: Store>(
         &self,
         tree: &Tree<'_, S, W>,
@@ -408,7 +395,7 @@ impl<const W: usize> Cursor<W> {
         match self.trail {
             Trail::Within(block) => {
                 let page = tree.store.read(block)?;
-                if fences::of::<W>(&page, block, 0)?.is_some_and(|f| lies_in(edge, &f, forward)) {
+                if fences::read::<W>(&page, block, 0)?.is_some_and(|f| lies_in(edge, &f, forward)) {
                     return Ok(page);
                 }
             }
@@ -425,81 +412,14 @@ impl<const W: usize> Cursor<W> {
         tree.find(edge)
     }
 
-    /// The current position.
-    pub fn mark(&self) -> Mark<W> {
-        let place = match self.batch.get(self.at) {
-            Some(entry) => MarkedPlace::On(*entry),
-            None if !self.started => MarkedPlace::Unstarted,
-            // Next to the batch's first or last entry, in the order of reading.
-            None if (self.at == BEFORE) != self.descending => MarkedPlace::Edge(self.low),
-            None => MarkedPlace::Edge(self.high),
-        };
-        Mark {
-            place,
-            current: self.current,
-            serial: self.serial,
-            at: self.at,
-        }
-    }
-
-    /// Goes back to a position of the same range: the next entry in either direction is the one
-    /// that followed, or went before, when it was marked.
-    pub fn restore(&mut self, mark: &Mark<W>) {
-        if mark.serial == self.serial {
-            self.at = mark.at;
-            return;
-        }
-        let range = self.ranges.get(mark.current).copied();
-        self.rewind(range.unwrap_or(self.range));
-        self.current = mark.current;
-        match mark.place {
-            MarkedPlace::Unstarted => {}
-            MarkedPlace::On(entry) => {
-                self.started = true;
-                self.batch.push(entry);
-                self.at = 0;
-                (self.low, self.high) = (entry, successor(&entry));
-                self.descending = false;
-            }
-            MarkedPlace::Edge(edge) => {
-                self.started = true;
-                (self.low, self.high) = (edge, edge);
-            }
-        }
-    }
-
-    /// Where another cursor goes on behind the batch that was just loaded in this direction; None at the end.
-    pub fn share(&self, forward: bool) -> Option<SharedPosition<W>> {
-        self.has_more(forward).then_some(SharedPosition {
-            current: self.current,
-            edge: if forward { self.high } else { self.low },
-            trail: self.trail,
-            fences: self.fences,
-        })
-    }
-
-    /// Goes on where another cursor says; the batch is given up.
-    pub fn go_on(&mut self, from: &SharedPosition<W>, forward: bool) {
-        if let Some(range) = self.ranges.get(from.current) {
-            self.set_range(*range);
-        }
-        self.current = from.current;
-        self.started = true;
-        self.descending = !forward;
-        (self.low, self.high) = (from.edge, from.edge);
-        (self.trail, self.fences) = (from.trail, from.fences);
-        self.batch.clear();
-        self.at = BEFORE;
-        self.serial += 1;
-    }
-
-    /// The entries that the last [`Self::load`] read, for callers that take whole batches.
+    /// The entries that the last [`Self::load`] read, for callers that use whole batches.
     pub fn batch(&self) -> &[Entry<W>] {
         &self.batch
     }
 }
 
-/// Whether a leaf with these fences has the entries from `edge` on, or those just below it.
+/// Whether a leaf with these fences has the entries from `edge` on, or, backward, those just below
+/// `edge`.
 #[inline]
 fn lies_in<const W: usize>(edge: &Entry<W>, fences: &(Entry<W>, Entry<W>), forward: bool) -> bool {
     let (low, high) = fences;

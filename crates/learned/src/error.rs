@@ -2,8 +2,8 @@
 
 use crate::block::Block;
 
-/// What can go wrong inside the index itself. Failures of the storage below (I/O, out of memory)
-/// are raised by the store in its own way and do not pass through here.
+/// What can go wrong inside the index itself. The store raises failures of the storage below (I/O,
+/// out of memory) in its own way; they do not pass through here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A page's bytes contradict the format or an invariant of the tree.
@@ -11,12 +11,26 @@ pub enum Error {
     Corrupted {
         /// The block whose bytes are wrong.
         block: Block,
-        /// What is wrong with it, for the person who will REINDEX.
+        /// What is wrong with the block, for the person who will REINDEX.
         fault: String,
     },
-    /// A search was led astray more often than concurrent changes can explain.
-    #[error("search for a key was restarted {0} times")]
-    Lost(u32),
+    /// The meta page says that the index was written in another format. Nothing else of the index
+    /// was read.
+    #[error("version mismatch: index format {found}, library format {supported}")]
+    Version {
+        /// The format of the index on disk.
+        found: u16,
+        /// The only format that this library reads and writes: [`crate::meta::FORMAT`].
+        supported: u16,
+    },
+    /// A search was restarted more often than concurrent changes can explain. The pages that it
+    /// read were sound, one by one: either links contradict each other, or this library has an
+    /// error. A retry does no harm.
+    #[error("search for a key did not end after {restarts} restarts")]
+    SearchLost {
+        /// Restarts until the search gave up: [`crate::policy::tree::MAX_RESTARTS`].
+        restarts: u32,
+    },
 }
 
 /// The core's result type.

@@ -1,35 +1,48 @@
-//! Inner pages: separators in order and the children they lead to.
+//! Inner pages: separators in order, each with the downlink to its child.
+//!
+//! Behind the header that all pages have ([`crate::page`]), with `E` = 8 x (W + 1) bytes for an
+//! entry of `W` words:
 //!
 //! ```text
-//!   40  low fence, high fence
-//!       items u16, reserved u16, u32
-//!       items in order: separator (W words, tie), child u32, reserved u32
+//!            +---------------------------------------------------------------+
+//!   40       | low fence (W words, tie)                                      |
+//!            +---------------------------------------------------------------+
+//!   40 + E   | high fence (W words, tie)                                     |
+//!            +---------------+-----------------------------------------------+
+//!   40 + 2E  | items u16     | reserved, 6 bytes                             |
+//!            +---------------+-----------------------------------------------+
+//!   48 + 2E  | item 0: separator (W words, tie)                              |
+//!            |         child u32             | reserved u32                  |
+//!            +-------------------------------+-------------------------------+
+//!            | item 1 ...                                                    |
+//!            +---------------------------------------------------------------+  <- lower
 //! ```
-//! Item i leads to the child whose low fence is its separator; item 0's separator is the page's
-//! own low fence. So a page never is without items.
+//!
+//! Item i leads to the child whose low fence is the item's separator. The separator of item 0 is
+//! the page's own low fence, so every inner page has an item.
 
 use crate::error::{Error, Result};
 use crate::fences::{self, entry_at, push_entry, put_entry};
 use crate::key::Entry;
-use crate::page::{
-    self, Block, Kind, MERGED_FILL, NO_BLOCK, Page, SPECIAL, head, pd, put, u16_at, u32_at,
-};
+use crate::page::{self, Block, Kind, NO_BLOCK, Page, SPECIAL, head, pd, put, u16_at, u32_at};
+use crate::policy::tree::{INNER_SPLIT_PERCENT, MAX_JOINED_PERCENT, TESTING_INNER_ITEMS};
 use crate::store::{Change, Patch};
 
-/// No page is higher: a tree of two children a page would hold 2^32 leaves below it.
+/// The highest level of a page. A tree with two children for each page would have 2^40 leaves below
+/// it, more than there are blocks.
 pub const MAX_LEVEL: u8 = 40;
 
 /// A separator and the block of the child whose low fence it is.
 pub type Item<const W: usize> = (Entry<W>, Block);
 
-/// What a page says apart from its items.
+/// What an inner page says apart from its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<const W: usize> {
-    /// Inclusive.
+    /// The low fence, inclusive.
     pub low: Entry<W>,
-    /// Exclusive.
+    /// The high fence, exclusive.
     pub high: Entry<W>,
-    /// 1 or more.
+    /// 1 or more; leaves have level 0.
     pub level: u8,
     /// Right sibling.
     pub right: Option<Block>,
@@ -37,7 +50,7 @@ pub struct Frame<const W: usize> {
     pub flags: u16,
 }
 
-/// An inner page, its header checked.
+/// A view of an inner page whose header is checked.
 pub struct Inner<'a, const W: usize> {
     page: &'a Page,
     block: Block,
@@ -52,20 +65,23 @@ impl<'a, const W: usize> Inner<'a, W> {
     /// Items that fit on a page.
     pub const CAPACITY: usize = (SPECIAL - Self::FIRST) / Self::BYTES;
 
-    /// Items that a page is given; few in builds for tests, so that small trees are high.
+    /// Items that a page is given at most, unless the caller says otherwise.
     pub const LIMIT: usize = if cfg!(feature = "testing") {
-        4
+        TESTING_INNER_ITEMS
     } else {
         Self::CAPACITY
     };
 
-    /// Looks at `page`, which must be an inner page.
+    /// A view of `page`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if it is not a sound inner page.
     pub fn open(page: &'a Page, block: Block) -> Result<Self> {
         let level = page::level(page);
         if page::kind(page) != Some(Kind::Inner) || level == 0 || level > MAX_LEVEL {
             return Err(Error::corrupted(block, "not an inner page"));
         }
-        let Some((low, high)) = fences::of(page, block, level)? else {
+        let Some((low, high)) = fences::read(page, block, level)? else {
             return Err(Error::corrupted(block, "not an inner page"));
         };
         let (lower, _) = page::hole(page, block)?;
@@ -113,12 +129,12 @@ impl<'a, const W: usize> Inner<'a, W> {
         (0..self.len).map(|i| (self.separator(i), self.child(i)))
     }
 
-    /// The child for `entry`: that of the last separator not above it.
+    /// The child that covers `entry`: the child of the last separator not above the entry.
     pub fn child_at(&self, entry: &Entry<W>) -> Result<Block> {
         self.last(self.count(|separator| separator <= entry))
     }
 
-    /// The child that holds what comes just before `entry`: that of the last separator below it.
+    /// The child with the entries just below `entry`: the child of the last separator below it.
     pub fn child_before(&self, entry: &Entry<W>) -> Result<Block> {
         self.last(self.count(|separator| separator < entry))
     }
@@ -129,14 +145,14 @@ impl<'a, const W: usize> Inner<'a, W> {
         (at < self.len && self.separator(at) == *separator).then(|| self.child(at))
     }
 
-    /// Adds a downlink. None: the page holds `limit` items, or as many as fit, already.
+    /// Adds a downlink. None: the page has `limit` items, or as many as fit, already.
     pub fn insert(
         &self,
         separator: &Entry<W>,
         child: Block,
         limit: usize,
     ) -> Result<Option<Change>> {
-        let at = self.place(separator)?;
+        let at = self.insert_position(separator)?;
         if self.len >= limit.min(Self::CAPACITY) {
             return Ok(None);
         }
@@ -150,12 +166,12 @@ impl<'a, const W: usize> Inner<'a, W> {
         patch.put(pd::LOWER, &((end + Self::BYTES) as u16).to_le_bytes());
         patch.put(Self::ITEMS, &((self.len + 1) as u16).to_le_bytes());
         patch.put(from, &moved);
-        Ok(Some(Change::of_patch(self.page, patch)))
+        Ok(Some(Change::from_patch(self.page, patch)))
     }
 
-    /// Takes the downlink to `child` out. None: it is the page's first, without which the page would
+    /// Deletes the downlink to `child`. None: it is the page's first, and without it the page would
     /// not begin at its low fence.
-    pub fn remove(&self, separator: &Entry<W>, child: Block) -> Result<Option<Change>> {
+    pub fn delete(&self, separator: &Entry<W>, child: Block) -> Result<Option<Change>> {
         if self.child_of(separator) != Some(child) {
             let fault = format!("no downlink to {child}");
             return Err(Error::corrupted(self.block, fault));
@@ -163,13 +179,17 @@ impl<'a, const W: usize> Inner<'a, W> {
         if *separator == self.frame.low {
             return Ok(None);
         }
-        let left: Vec<_> = self.items().filter(|item| item.0 != *separator).collect();
-        let page = build(&self.frame, &left);
+        let kept: Vec<_> = self.items().filter(|item| item.0 != *separator).collect();
+        let page = build(&self.frame, &kept);
         Ok(Some(Change::between(self.page, page)))
     }
 
-    /// Makes the downlink `old` another one, between the same neighbours, which leads to what is left of the child where that does not begin any more. Not for
-    /// the page's first item, without which the page would not begin at its low fence.
+    /// Replaces the downlink `old` by `new`, between the same neighbours: entries were shifted
+    /// across the fence of the two children, and the right one now begins elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the page does not have `old`, or if `old` is its first item (without
+    /// it the page would not begin at its low fence), or if `new` is not between the neighbours.
     pub fn relink(&self, old: Item<W>, new: Item<W>) -> Result<Change> {
         let at = self.count(|separator| *separator < old.0);
         let next = match at + 1 < self.len {
@@ -187,16 +207,16 @@ impl<'a, const W: usize> Inner<'a, W> {
         item.extend_from_slice(&new.1.to_le_bytes());
         let mut patch = Patch::new();
         patch.put(Self::offset(at), &item);
-        Ok(Change::of_patch(self.page, patch))
+        Ok(Change::from_patch(self.page, patch))
     }
 
-    /// Whether a neighbour with one item might join this page.
+    /// Whether a neighbour with one item could be joined with this page.
     pub fn is_sparse(&self, limit: usize) -> bool {
         leaves_room::<W>(self.len + 1, limit)
     }
 
-    /// This page with the items of its right neighbour, whose high fence and right link it takes
-    /// over. None: they would take too much of a page that holds `limit` items.
+    /// This page with the items, high fence and right link of its right neighbour. None: together
+    /// they would take more than [`MAX_JOINED_PERCENT`] of a page of `limit` items.
     pub fn join(&self, right: &Inner<'_, W>, limit: usize) -> Option<Box<Page>> {
         if !leaves_room::<W>(self.len + right.len, limit) {
             return None;
@@ -210,22 +230,22 @@ impl<'a, const W: usize> Inner<'a, W> {
         Some(build(&frame, &items))
     }
 
-    /// Two pages that hold the items and a new downlink; the left one marked incomplete and linked
-    /// to `right`, where the right one will be. An ascending insert leaves the left page nearly
-    /// full, a descending one the right page.
+    /// Two pages with the items and a new downlink. The left one is flagged as an incomplete split
+    /// and linked to `right`, the block of the right one. An ascending insert leaves the left page
+    /// nearly full, a descending insert the right page: [`INNER_SPLIT_PERCENT`].
     pub fn split(
         &self,
         separator: &Entry<W>,
         child: Block,
         right: Block,
     ) -> Result<(Box<Page>, Box<Page>)> {
-        let at = self.place(separator)?;
+        let at = self.insert_position(separator)?;
         let mut items: Vec<_> = self.items().collect();
         items.insert(at, (*separator, child));
         let cut = if at == self.len {
-            items.len() * 9 / 10
+            items.len() * INNER_SPLIT_PERCENT / 100
         } else if at == 1 {
-            items.len() / 10
+            items.len() * (100 - INNER_SPLIT_PERCENT) / 100
         } else {
             items.len() / 2
         };
@@ -248,8 +268,8 @@ impl<'a, const W: usize> Inner<'a, W> {
         Ok((build(&left, left_items), build(&right, right_items)))
     }
 
-    /// Where a new separator goes; never first, and never where it is already.
-    fn place(&self, separator: &Entry<W>) -> Result<usize> {
+    /// The index of a new item. It is never the first, and its separator is not on the page yet.
+    fn insert_position(&self, separator: &Entry<W>) -> Result<usize> {
         let at = self.count(|s| s < separator);
         let present = at < self.len && self.separator(at) == *separator;
         if at == 0 || present || *separator >= self.frame.high {
@@ -273,7 +293,7 @@ impl<'a, const W: usize> Inner<'a, W> {
         u32_at(self.page, Self::offset(i) + Entry::<W>::BYTES)
     }
 
-    /// How many separators, from the first on, satisfy `keep` (which must hold for a prefix).
+    /// The number of separators that satisfy `keep`. If one does, all before it must.
     fn count(&self, keep: impl Fn(&Entry<W>) -> bool) -> usize {
         let (mut from, mut to) = (0, self.len);
         while from < to {
@@ -295,12 +315,12 @@ impl<'a, const W: usize> Inner<'a, W> {
     }
 }
 
-/// Whether a page with so many items has room for more without being split soon.
+/// Whether a page with this number of items, of `limit`, will not be split soon.
 fn leaves_room<const W: usize>(items: usize, limit: usize) -> bool {
-    items * 100 <= limit.min(Inner::<W>::CAPACITY) * MERGED_FILL
+    items * 100 <= limit.min(Inner::<W>::CAPACITY) * MAX_JOINED_PERCENT
 }
 
-/// An inner page. At most [`Inner::CAPACITY`] items.
+/// An inner page of at most [`Inner::CAPACITY`] items.
 pub fn build<const W: usize>(frame: &Frame<W>, items: &[Item<W>]) -> Box<Page> {
     let mut page = page::init(Kind::Inner, frame.level, W);
     put(&mut page, head::FLAGS, &frame.flags.to_le_bytes());

@@ -2,7 +2,7 @@
 //!
 //! Pages are read and written as 8192-byte arrays through a [`store::Store`], so that the same code
 //! runs on PostgreSQL's shared buffers and on an in-memory store with a log and crash points.
-//! The tree of pages is the truth; the model only says where to look first.
+//! The tree of pages is the truth. The model only says where to look first.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -21,7 +21,10 @@ pub mod model;
 #[cfg(any(test, feature = "mem", feature = "testing"))]
 pub mod order;
 pub mod page;
+pub mod policy;
 pub mod range;
+#[cfg(any(test, feature = "mem"))]
+pub mod rng;
 pub mod search;
 pub mod skip;
 pub mod sort;

@@ -1,6 +1,6 @@
-//! An in-memory store for simulation: it keeps a log of records from which the state at any record
-//! boundary can be rebuilt, applies patches as PostgreSQL's generic redo does, blocks threads on
-//! page locks, and notes every breach of the rules for locks and records.
+//! An in-memory store for simulation. It keeps a log of records, from which the pages after any
+//! record can be rebuilt, applies patches as redo of PostgreSQL's generic WAL records does, blocks
+//! threads on page locks, and reports every breach of the rules for locks and records.
 
 mod lock;
 mod record;
@@ -21,14 +21,14 @@ pub use lock::{MemGuard, MemPin};
 pub use record::Record;
 pub use schedule::Task;
 
-/// The error of a commit that the test wanted to fail.
+/// The fault of a commit that fails because the test asked for it.
 pub const REFUSED: &str = "commit refused, as the test asked";
 
-/// The store; clones share it.
+/// The store. Clones share the pages.
 #[derive(Clone)]
-pub struct Mem(Arc<Shared>);
+pub struct Mem(Arc<MemShared>);
 
-struct Shared {
+struct MemShared {
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -44,14 +44,18 @@ struct State {
     reads: u64,
     /// The moment of the first record.
     began: u64,
-    /// The moment when last nobody held a page.
+    /// The last moment at which no thread held a page.
     idle_at: u64,
+    /// Commits that still succeed.
     fail_after: Option<u64>,
+    /// Pages that [`Store::allocate_spare`] still returns.
     spare: Option<u64>,
     read_limit: Option<u64>,
     schedule: Option<schedule::Schedule>,
+    /// Calls of [`Store::vacuuming`] under way.
     vacuums: u32,
-    gifts: u32,
+    /// Calls of [`Store::unless_vacuuming`] under way.
+    shifts: u32,
 }
 
 impl Mem {
@@ -61,7 +65,7 @@ impl Mem {
             .iter()
             .filter(|page| page::kind(page) == Some(Kind::Free));
         let began = free.map(|page| page::freed_at(page)).max().unwrap_or(0);
-        Self(Arc::new(Shared {
+        Self(Arc::new(MemShared {
             state: Mutex::new(State {
                 base: pages.clone(),
                 pages,
@@ -73,8 +77,8 @@ impl Mem {
         }))
     }
 
-    /// A store with these pages, wherever they belong.
-    pub fn of(pages: impl IntoIterator<Item = (Block, Box<Page>)>) -> Self {
+    /// A store with each of these pages at its block.
+    pub fn from_blocks(pages: impl IntoIterator<Item = (Block, Box<Page>)>) -> Self {
         let mut sink = Pages::default();
         for (block, page) in pages {
             sink.set(block, &page);
@@ -82,7 +86,7 @@ impl Mem {
         Self::new(sink.0)
     }
 
-    /// The pages as they are.
+    /// The pages now.
     pub fn pages(&self) -> Vec<Arc<Page>> {
         self.state().pages.clone()
     }
@@ -92,7 +96,7 @@ impl Mem {
         self.state().base.clone()
     }
 
-    /// Records so far.
+    /// Number of records.
     pub fn log_len(&self) -> usize {
         self.state().log.len()
     }
@@ -102,32 +106,33 @@ impl Mem {
         self.state().log.clone()
     }
 
-    /// Breaches of the rules so far.
+    /// All breaches of the rules.
     pub fn breaches(&self) -> Vec<String> {
         self.state().breaches.clone()
     }
 
-    /// Pages locked so far.
+    /// Number of page locks taken, including failed attempts.
     pub fn reads(&self) -> u64 {
         self.state().reads
     }
 
-    /// No page can be locked any more after `count` in all: an endless search ends as an error.
+    /// Makes every page lock after the first `count` an error, so that an endless search ends.
     pub fn limit_reads(&self, count: u64) {
         self.state().read_limit = Some(count);
     }
 
-    /// Lets `count` more commits through; all later ones are errors, until the next call.
+    /// Makes all commits after the next `count` fail, until the next call. None: none fails.
     pub fn fail_after(&self, count: Option<u64>) {
         self.state().fail_after = count;
     }
 
-    /// Only so many more pages are spare, until the next call; None: as many as asked for.
+    /// Lets [`Store::allocate_spare`] return `count` more pages, until the next call. None: any
+    /// number.
     pub fn limit_spare(&self, count: Option<u64>) {
         self.state().spare = count;
     }
 
-    /// Overwrites a page behind everybody's back.
+    /// Changes a page without lock and record.
     pub fn damage(&self, block: Block, change: impl FnOnce(&mut Page)) {
         if let Some(page) = self.state().pages.get_mut(block as usize) {
             change(Arc::make_mut(page));
@@ -147,7 +152,7 @@ impl State {
         Error::corrupted(block, fault)
     }
 
-    /// Counts records.
+    /// The current moment: it grows with each record.
     fn now(&self) -> u64 {
         self.began + self.log.len() as u64
     }
@@ -158,11 +163,11 @@ impl Store for Mem {
     type Write = MemGuard<true>;
 
     fn read(&self, block: Block) -> Result<Self::Read> {
-        self.guard_at_last(block, Mode::Share)
+        self.guard_after_wait(block, Mode::Share)
     }
 
     fn write(&self, block: Block) -> Result<Self::Write> {
-        self.guard_at_last(block, Mode::Exclusive)
+        self.guard_after_wait(block, Mode::Exclusive)
     }
 
     fn write_for_cleanup(&self, block: Block) -> Result<Self::Write> {
@@ -172,7 +177,7 @@ impl Store for Mem {
             return Err(state.breach(block, "cleanup lock while holding locks".into()));
         }
         drop(state);
-        self.guard_at_last(block, Mode::Cleanup)
+        self.guard_after_wait(block, Mode::Cleanup)
     }
 
     fn try_write_for_cleanup(&self, block: Block) -> Result<Option<Self::Write>> {
@@ -290,7 +295,7 @@ impl Store for Mem {
     fn vacuuming<R>(&self, work: impl FnOnce() -> R) -> R {
         loop {
             let mut state = self.pass(self.state());
-            if state.gifts == 0 {
+            if state.shifts == 0 {
                 state.vacuums += 1;
                 break;
             }
@@ -302,15 +307,15 @@ impl Store for Mem {
         done
     }
 
-    fn unless_vacuumed<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+    fn unless_vacuuming<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
         let mut state = self.state();
         if state.vacuums > 0 {
             return None;
         }
-        state.gifts += 1;
+        state.shifts += 1;
         drop(state);
         let done = work();
-        self.state().gifts -= 1;
+        self.state().shifts -= 1;
         Some(done)
     }
 

@@ -1,9 +1,10 @@
-//! The order in which pages are locked, for those who check it.
+//! The order in which pages are locked, for the checks of that order.
 
 use crate::page::{self, Block, Kind, META, Page, SPECIAL, head, u64_at};
 
-/// Where a page stands in the order: by level, then by low fence; the meta page is the last one. Whoever waits for a page holds
-/// none that stands there or behind it. None: nobody waits for such a page while holding another one.
+/// The place of a page in the lock order: by level, then by low fence; the meta page is last. A
+/// backend that waits for a page holds no page of the same or a later place. None: a backend never
+/// waits for such a page while it holds another page.
 pub fn rank(page: &Page, block: Block) -> Option<(u16, Vec<u64>)> {
     if block == META {
         return Some((u16::MAX, Vec::new()));

@@ -1,16 +1,34 @@
-//! What all pages share: PostgreSQL's page header, our page header behind it, the special area.
+//! What all pages share: PostgreSQL's page header, this index's header behind it, the special area.
 //!
 //! ```text
-//!    0  PostgreSQL page header: lsn 8, checksum 2, flags 2, lower 2, upper 2, special 2, size|version 2, prune xid 4
-//!   24  kind u8, level u8, flags u16, reserved u32
-//!   32  right sibling u32 (NO_BLOCK: none), reserved u32
-//!   40  kind-specific header, then content growing up to `lower`
-//!  ...  hole, all zero (redo of generic WAL records zeroes it)
-//!  ...  from `upper`: kind-specific content growing down
-//! 8184  special area: kind u8, version u8, words per key u8, reserved u8, reserved u16, page id u16
+//!         0       1       2       3       4       5       6       7
+//!      +-------------------------------+---------------+---------------+
+//!    0 | LSN                                                           |
+//!      +---------------+---------------+---------------+---------------+
+//!    8 | checksum      | flags         | lower         | upper         |  PostgreSQL's
+//!      +---------------+---------------+---------------+---------------+  page header
+//!   16 | special       | size, version | prune xid                     |
+//!      +-------+-------+---------------+-------------------------------+
+//!   24 | kind  | level | flags         | reserved                      |
+//!      +-------+-------+---------------+-------------------------------+
+//!   32 | right sibling (or NO_BLOCK)   | reserved                      |
+//!      +-------------------------------+-------------------------------+
+//!   40 | header of this kind of page, then content that grows up       |
+//!      +---------------------------------------------------------------+  <- lower
+//!      | hole: all zero, because redo of generic WAL records zeroes it |
+//!      +---------------------------------------------------------------+  <- upper
+//!      | content that grows down                                       |
+//!      +-------+-------+-------+-------+---------------+---------------+
+//! 8184 | kind  | version | words | res.| reserved      | page id       |  special area
+//!      +-------+-------+-------+-------+---------------+---------------+
 //! ```
-//! All integers are little-endian. Kind and level stand at the front because a search looks there
-//! anyway; the special area only identifies the page to tools that look at a page from outside.
+//! All integers are little-endian. A search reads kind and level at the front, where it reads
+//! anyway. The special area only identifies the page to tools that look at it from outside.
+//!
+//! # Versions
+//! [`crate::meta`] says which formats a library reads. A library checks the version in the meta
+//! page before it reads any other page, and one index never mixes versions: so a search does not
+//! look at the version byte of each page. `Tree::verify` compares this byte with [`VERSION`].
 
 pub use crate::block::{Block, META, NO_BLOCK};
 use crate::error::{Error, Result};
@@ -18,21 +36,19 @@ use crate::error::{Error, Result};
 /// A page's bytes.
 pub type Page = [u8; PAGE_SIZE];
 
-/// Bytes of a page (PostgreSQL's BLCKSZ; other sizes are refused).
+/// Bytes of a page: PostgreSQL's BLCKSZ. Servers built with another size are refused.
 pub const PAGE_SIZE: usize = 8192;
-/// Where the special area starts.
+/// Offset of the special area.
 pub const SPECIAL: usize = PAGE_SIZE - 8;
 /// The last two bytes of each page, for tools that guess whose page it is.
 pub const PAGE_ID: u16 = 0xD81E;
-/// Percentage of a page that two pages merged into one may take together: the next inserts should
-/// not split it again.
-pub const MERGED_FILL: usize = 70;
-/// Version of the page formats.
+/// Version of the formats of single pages. A change of it needs a change of
+/// [`crate::meta::FORMAT`], too.
 pub const VERSION: u8 = 1;
 
 /// Offsets of PostgreSQL's page header fields.
 pub mod pd {
-    /// Page flags; what lies before them is the server's and never part of a change.
+    /// Page flags. The server writes what lies before them; no change may touch it.
     pub const FLAGS: usize = 10;
     /// Start of the hole.
     pub const LOWER: usize = 12;
@@ -50,7 +66,7 @@ pub mod pd {
     pub const LAYOUT: u16 = 4;
 }
 
-/// Offsets of the header that all our pages have.
+/// Offsets of the header that all pages of the index have.
 pub mod head {
     /// [`super::Kind`].
     pub const KIND: usize = 24;
@@ -66,16 +82,17 @@ pub mod head {
 
 /// Flag: the page was split and its right sibling has no downlink yet.
 pub const INCOMPLETE_SPLIT: u16 = 1;
-/// Flag: scans or inserts have removed entries from the leaf since VACUUM passed it.
+/// Flag: scans or inserts have deleted entries of the leaf since VACUUM last passed the leaf.
 pub const THINNED: u16 = 2;
-/// Flag: entries have been removed from the leaf, or the one that it was split from, and VACUUM has not passed it since without finding more.
+/// Flag: entries of the leaf, or of the leaf that it was split from, have been deleted, and no
+/// VACUUM since then has passed the leaf without finding that more rows have died.
 pub const CHURNED: u16 = 4;
 
 /// What a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// Not part of the index; may be reused.
+    /// Not part of the index; may be recycled.
     Free = 1,
     /// Block 0.
     Meta = 2,
@@ -114,14 +131,15 @@ pub fn u64_at(page: &Page, at: usize) -> u64 {
     }
 }
 
-/// Writes `bytes` at `at`. Bytes that would fall beyond the page are dropped; callers size first.
+/// Writes `bytes` at `at`. Nothing is written if they would reach beyond the page: callers check
+/// the size first.
 pub fn put(page: &mut Page, at: usize, bytes: &[u8]) {
     if let Some(to) = page.get_mut(at..at.saturating_add(bytes.len())) {
         to.copy_from_slice(bytes);
     }
 }
 
-/// A fresh page of `kind` at `level` for keys of `words` words, empty, without right sibling.
+/// An empty page of `kind` at `level` for keys of `words` words, without right sibling.
 pub fn init(kind: Kind, level: u8, words: usize) -> Box<Page> {
     let mut page = Box::new([0; PAGE_SIZE]);
     put(&mut page, pd::LOWER, &(head::END as u16).to_le_bytes());
@@ -139,8 +157,8 @@ pub fn init(kind: Kind, level: u8, words: usize) -> Box<Page> {
     page
 }
 
-/// A page that belongs to nothing any more, stamped with the `moment` when it was freed (see
-/// [`crate::store::Store::moment`]); 0: it may be used again at once.
+/// A page that is no longer part of the index, stamped with the `moment` when it was freed (see
+/// [`crate::store::Store::moment`]). 0: the page may be recycled at once.
 pub fn free(words: usize, moment: u64) -> Box<Page> {
     let mut page = init(Kind::Free, 0, words);
     put(&mut page, head::END, &moment.to_le_bytes());
@@ -148,22 +166,23 @@ pub fn free(words: usize, moment: u64) -> Box<Page> {
     page
 }
 
-/// The moment with which a page of [`Kind::Free`] was stamped.
+/// The moment that a page of [`Kind::Free`] is stamped with.
 pub fn freed_at(page: &Page) -> u64 {
     u64_at(page, head::END)
 }
 
-/// The position in the write-ahead log of the page's last change: two halves, the high one first.
+/// The position in the write-ahead log of the page's last change. PostgreSQL stores the high half
+/// first.
 pub fn lsn(page: &Page) -> u64 {
     u64::from(u32_at(page, 0)) << 32 | u64::from(u32_at(page, 4))
 }
 
-/// Whether the page was never written (a crash can leave such pages behind).
+/// Whether the page was never written. A crash can leave such pages behind.
 pub fn is_new(page: &Page) -> bool {
     u16_at(page, pd::UPPER) == 0
 }
 
-/// The page's kind; None where the byte is no kind (a new page, a foreign page).
+/// The page's kind. None: the byte is no kind, as on a new page or a foreign page.
 #[inline(always)]
 pub fn kind(page: &Page) -> Option<Kind> {
     Some(match page[head::KIND] {
@@ -194,7 +213,10 @@ pub fn right(page: &Page) -> Option<Block> {
     Some(u32_at(page, head::RIGHT)).filter(|&b| b != NO_BLOCK)
 }
 
-/// Start and end of the hole, after checking that they are sane.
+/// Start and end of the hole.
+///
+/// # Errors
+/// [`Error::Corrupted`] if they do not lie in order between header and special area.
 #[inline(always)]
 pub fn hole(page: &Page, block: Block) -> Result<(usize, usize)> {
     let lower = usize::from(u16_at(page, pd::LOWER));

@@ -1,16 +1,18 @@
 //! The algebra of search bounds: from comparisons with a column of integers to ranges of entries.
 //!
-//! A search key of another type than the column's need not be a value of the column: it lies at, or
-//! between, or beyond the column's integers ([`Place`]). Where the comparison is not monotone (local
-//! times where clocks jump) it has a zone in which only the operator itself can tell.
-//! [`Limits`] intersects any number of such conditions; they may repeat or contradict each other.
-//! [`crate::search`] puts the limits of several columns together.
+//! A search key of another type than the column's type need not be a value of the column: the key
+//! lies at, or between, or beyond the column's integers ([`Place`]). Where the comparison is not
+//! monotone (local times where clocks jump), the key has a zone in which only the operator itself
+//! can decide. [`Limits`] intersects any number of such conditions; they may repeat or contradict
+//! each other. [`crate::search`] combines the limits of several columns.
+//!
+//! Throughout, *sure* entries satisfy the search condition without a recheck.
 
 use crate::key::{Entry, NULL_BIT};
 
-/// Where a search key lies among the integers of a column: integers below `below` compare less
-/// than the key, integers above `last` compare greater. In between they are equal to it if the
-/// place is exact (then there is one such integer, or none); else only the operator can tell.
+/// The place of a search key among the integers of a column. Integers below `below` compare less
+/// than the key, integers above `last` compare greater. The integers in between equal the key if
+/// the place is exact (then there is at most one); else only the operator can decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     below: i128,
@@ -29,7 +31,7 @@ impl Place {
         Self::zone(next, next - 1)
     }
 
-    /// The integers from `first` up to and with `last` may compare either way. An empty zone
+    /// The integers from `first` to `last`, both included, may compare either way. An empty zone
     /// (`first == last + 1`) is a place between two integers.
     pub const fn zone(first: i128, last: i128) -> Self {
         Self {
@@ -46,8 +48,8 @@ impl Place {
         }
     }
 
-    /// The place among multiples: where this one lies among the integers `k` if the column
-    /// compares as `k * unit`. For places within 64 bits.
+    /// The place among the integers `k` if the column compares as `k * unit`. `unit` is positive,
+    /// and the place is within 64 bits.
     #[must_use]
     pub const fn divided(self, unit: i128) -> Self {
         let below = ceil(self.below, unit);
@@ -75,7 +77,7 @@ pub enum Comparison {
     Greater,
 }
 
-/// Integers from `first` up to and with `last`; none if `last < first`.
+/// The integers from `first` to `last`, both included; none if `last < first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
     pub first: i128,
@@ -83,7 +85,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// No integer. In common with any other interval it has nothing.
+    /// No integer. Its intersection with any interval is empty.
     const EMPTY: Self = Self {
         first: i128::MAX,
         last: i128::MIN,
@@ -129,8 +131,8 @@ impl Interval {
     }
 }
 
-/// The integers that may satisfy some comparisons, and those of them that are known to satisfy them
-/// without asking the operators again.
+/// The integers that may satisfy some comparisons (`may`), and those of them that surely do
+/// (`sure`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     may: Interval,
@@ -138,8 +140,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No condition yet on a column whose values lie between `first` and `last`, both included.
-    pub const fn of(first: i128, last: i128) -> Self {
+    /// The limits of a column without a condition: its values lie from `first` to `last`, both
+    /// included.
+    pub const fn within(first: i128, last: i128) -> Self {
         let all = Interval { first, last };
         Self {
             may: all,
@@ -165,12 +168,12 @@ impl Limits {
         *self = self.and(&Self { may, sure });
     }
 
-    /// Whether nothing can satisfy the conditions.
+    /// Whether no integer can satisfy the conditions.
     pub const fn is_empty(&self) -> bool {
         self.may.is_empty()
     }
 
-    /// What satisfies both conditions.
+    /// The integers that satisfy both conditions.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self {
@@ -183,7 +186,7 @@ impl Limits {
         self.may == self.sure
     }
 
-    /// The integers as ascending intervals, each with whether they satisfy the conditions for sure.
+    /// The integers as ascending intervals; true: its integers surely satisfy the conditions.
     pub fn pieces(&self) -> impl DoubleEndedIterator<Item = (Interval, bool)> {
         let Self { may, sure } = *self;
         let pieces = if sure.is_empty() {
@@ -203,9 +206,9 @@ impl Limits {
     }
 }
 
-/// Conditions of which at least one must hold: puts them into ascending order and merges those that
-/// overlap, so that no entry is in two of them.
-pub fn any_of(list: &mut Vec<Limits>) {
+/// Conditions of which at least one must hold: brings them into ascending order and unites those
+/// that overlap, so that no integer is in two of them.
+pub fn union(list: &mut Vec<Limits>) {
     list.retain(|limits| !limits.is_empty());
     list.sort_unstable_by_key(|limits| (limits.may.first, limits.may.last));
     list.dedup_by(|next, last| {
@@ -215,15 +218,16 @@ pub fn any_of(list: &mut Vec<Limits>) {
         if next != last {
             let exact = next.is_exact() && last.is_exact();
             last.may.last = last.may.last.max(next.may.last);
-            // Recheck all: which part is sure is not worth finding out.
+            // All are rechecked: to find out which part is sure would cost more.
             last.sure = if exact { last.may } else { Interval::EMPTY };
         }
         true
     });
 }
 
-/// What satisfies a condition of both lists, each as [`any_of`] left it; so is the result.
-pub fn both(left: &[Limits], right: &[Limits]) -> Vec<Limits> {
+/// The integers that satisfy a condition of both lists. Both lists and the result are ascending and
+/// disjoint, as after [`union`].
+pub fn intersection(left: &[Limits], right: &[Limits]) -> Vec<Limits> {
     let mut result = Vec::new();
     let (mut lefts, mut rights) = (left.iter().peekable(), right.iter().peekable());
     while let (Some(a), Some(b)) = (lefts.peek(), rights.peek()) {
@@ -240,12 +244,12 @@ pub fn both(left: &[Limits], right: &[Limits]) -> Vec<Limits> {
     result
 }
 
-/// The entries from `from` up to, not with, `until`.
+/// The entries from `from` (included) to `until` (excluded).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range<const W: usize> {
     pub from: Entry<W>,
     pub until: Entry<W>,
-    /// They satisfy the search condition for certain; else it has to be rechecked.
+    /// The entries satisfy the search condition without a recheck.
     pub sure: bool,
 }
 

@@ -1,18 +1,16 @@
 //! From conditions on the columns of a key to ranges of entries, and to filters for the rest.
 //!
-//! A column takes one or more words of the key ([`Field`]); a condition on it is a list of spans of
-//! these words. Columns are taken in the key's order as long as each has a condition and the ones
-//! before it are confined to single values: `a = 1 AND b IN (2, 3) AND c > 4` gives two ranges. What is left,
-//! a condition behind a span or behind a column without one, filters the entries read ([`crate::skip`] tells which
-//! need not be read).
+//! A column takes one or more words of the key ([`Field`]). A condition on the column is a list of
+//! spans of these words. Columns are used in the key's order as long as each has a condition and
+//! all columns before it are limited to single values: `a = 1 AND b IN (2, 3) AND c > 4` gives two
+//! ranges. The other conditions, behind a span or behind a column without a condition, filter the
+//! entries that are read; [`crate::skip`] says which entries need not be read.
 
 use smallvec::SmallVec;
 
 use crate::key::{Entry, NULL_BIT};
+use crate::policy::tree::MAX_RANGES;
 use crate::range::Range;
-
-/// More ranges than this are not made of several lists: the conditions left become filters.
-const MOST_RANGES: usize = 1 << 14;
 
 /// The place of a column in the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,17 +19,17 @@ pub struct Field {
     pub at: usize,
     /// Number of its words.
     pub words: usize,
-    /// [`NULL_BIT`] of the tie is a part of the column, behind its words.
-    pub ties: bool,
+    /// [`NULL_BIT`] of the tie belongs to the column, behind its words.
+    pub has_null_bit: bool,
 }
 
 impl Field {
-    /// Behind the last column of a key of `W` words.
+    /// The empty column behind the last word of a key of `W` words.
     pub(crate) const fn behind<const W: usize>() -> Self {
         Self {
             at: W,
             words: 0,
-            ties: false,
+            has_null_bit: false,
         }
     }
 
@@ -39,7 +37,7 @@ impl Field {
         self.at + self.words
     }
 
-    /// The entry's columns up to this one, and nothing else.
+    /// The entry's columns up to and including this one; everything else is 0.
     #[inline]
     pub fn prefix<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {
         let all = Self {
@@ -47,53 +45,54 @@ impl Field {
             words: self.end(),
             ..*self
         };
-        all.of(entry)
+        all.part_of(entry)
     }
 
-    /// All entries that have the same columns up to this one.
+    /// All entries with the same columns up to and including this one.
     #[inline]
     pub fn same<const W: usize>(&self, entry: &Entry<W>) -> Range<W> {
         let from = self.prefix(entry);
         Range {
             from,
-            until: end_of(&from, self),
+            until: end_of_prefix(&from, self),
             sure: true,
         }
     }
 
-    /// An entry with nothing but this column.
+    /// This column of the entry; everything else is 0.
     #[inline]
-    pub(crate) fn of<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {
+    pub(crate) fn part_of<const W: usize>(&self, entry: &Entry<W>) -> Entry<W> {
         let mut part = Entry::MIN;
         let words = self.at..self.end();
         if let (Some(to), Some(from)) = (part.key.get_mut(words.clone()), entry.key.get(words)) {
             to.copy_from_slice(from);
         }
-        if self.ties {
+        if self.has_null_bit {
             part.tie = entry.tie & NULL_BIT;
         }
         part
     }
 }
 
-/// Values of one column (or of several, one behind the other) from `first` up to and with `last`.
-/// Whatever does not belong to the columns is zero in both.
+/// Values of one column, or of several adjacent columns, from `first` to `last`, both included.
+/// Words and bits of other columns are 0 in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span<const W: usize> {
     pub first: Entry<W>,
     pub last: Entry<W>,
-    /// They satisfy the condition for certain; else it has to be rechecked.
+    /// The values satisfy the condition without a recheck.
     pub sure: bool,
 }
 
 impl<const W: usize> Span<W> {
-    const NOTHING_YET: Self = Self {
+    /// The span of no column.
+    const EMPTY_PREFIX: Self = Self {
         first: Entry::MIN,
         last: Entry::MIN,
         sure: true,
     };
 
-    /// The span of the columns of both.
+    /// The span of the columns of both, which do not overlap.
     pub(crate) fn then(&self, next: &Self) -> Self {
         let join = |a: &Entry<W>, b: &Entry<W>| Entry {
             key: std::array::from_fn(|i| {
@@ -112,25 +111,25 @@ impl<const W: usize> Span<W> {
         self.first == self.last
     }
 
-    /// The entries of the span, which has the words before `end`; `field` is its last column.
+    /// The entries of the span, which has all words of the key up to its last column, `field`.
     fn range(&self, field: &Field) -> Range<W> {
         Range {
             from: self.first,
-            until: end_of(&self.last, field),
+            until: end_of_prefix(&self.last, field),
             sure: self.sure,
         }
     }
 }
 
-/// Above all entries that begin with the columns up to `field` as `last` has them, and not above any other.
-fn end_of<const W: usize>(last: &Entry<W>, field: &Field) -> Entry<W> {
+/// The least entry above all entries whose columns up to `field` are as in `last`.
+fn end_of_prefix<const W: usize>(last: &Entry<W>, field: &Field) -> Entry<W> {
     let words = last.key.get(field.at..field.end()).unwrap_or_default();
     let same = |word: u64| words.iter().all(|&w| w == word);
-    if field.ties && last.tie == 0 && (same(0) || same(u64::MAX)) {
-        // The same words with the bit are another value, or NULL.
+    if field.has_null_bit && last.tie == 0 && (same(0) || same(u64::MAX)) {
+        // The same words with the bit are another value or NULL.
         return Entry::new(last.key, NULL_BIT);
     }
-    // Elsewhere they do not occur, and a search is faster for an entry without a tie.
+    // Other words never have the bit. A search for an entry with tie 0 is faster.
     let mut next = Entry::floor(last.key);
     for word in next.key.iter_mut().take(field.end()).rev() {
         let (sum, over) = word.overflowing_add(1);
@@ -142,7 +141,7 @@ fn end_of<const W: usize>(last: &Entry<W>, field: &Field) -> Entry<W> {
     Entry::MAX
 }
 
-/// What a column may be: spans in ascending order, disjoint.
+/// The values that a column may have: spans in ascending order, disjoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition<const W: usize> {
     pub field: Field,
@@ -150,10 +149,10 @@ pub struct Condition<const W: usize> {
 }
 
 impl<const W: usize> Condition<W> {
-    /// The span in which an entry is.
+    /// The span that the entry is in.
     #[inline]
     fn find(&self, entry: &Entry<W>) -> Option<&Span<W>> {
-        let part = self.field.of(entry);
+        let part = self.field.part_of(entry);
         let at = self.spans.partition_point(|span| span.last < part);
         self.spans.get(at).filter(|span| span.first <= part)
     }
@@ -164,32 +163,32 @@ impl<const W: usize> Condition<W> {
         self.find(entry).is_some()
     }
 
-    /// Whether an entry satisfies the condition for certain.
+    /// Whether an entry satisfies the condition without a recheck.
     #[inline]
     pub fn is_sure(&self, entry: &Entry<W>) -> bool {
         self.find(entry).is_some_and(|span| span.sure)
     }
 
-    /// Whether each entry that may satisfy the condition does so for certain.
+    /// Whether no entry that may satisfy the condition needs a recheck.
     pub fn is_exact(&self) -> bool {
         self.spans.iter().all(|span| span.sure)
     }
 }
 
-/// Puts the ranges in which all entries lie that satisfy the conditions into `ranges`, ascending and
-/// disjoint, and returns how many of the conditions they express: the others are filters.
-/// `conditions` are in the key's order, one a column at most.
+/// Adds to `ranges` the ranges that have all entries that satisfy the conditions, ascending and
+/// disjoint. Returns the number of conditions that the ranges express: the others are filters.
+/// `conditions` are in the key's order, at most one for each column.
 pub fn ranges<const W: usize>(conditions: &[Condition<W>], ranges: &mut Vec<Range<W>>) -> usize {
-    let mut spans: SmallVec<[Span<W>; 1]> = SmallVec::from_buf([Span::NOTHING_YET]);
+    let mut spans: SmallVec<[Span<W>; 1]> = SmallVec::from_buf([Span::EMPTY_PREFIX]);
     let mut field = Field {
         at: 0,
         words: 0,
-        ties: false,
+        has_null_bit: false,
     };
     let mut used = 0;
     for condition in conditions {
         let many = spans.len().saturating_mul(condition.spans.len());
-        if condition.field.at != field.end() || many > MOST_RANGES {
+        if condition.field.at != field.end() || many > MAX_RANGES {
             break;
         }
         if let ([span], [next]) = (&mut spans[..], &condition.spans[..]) {

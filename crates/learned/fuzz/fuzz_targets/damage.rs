@@ -1,5 +1,5 @@
-//! Bytes of a sound index's pages are overwritten: whatever they say then, reading and changing it gives results or errors,
-//! no panic, no endless search, no page locked twice.
+//! Bytes of a sound index's pages are overwritten. Reading and changing the index gives results or
+//! errors: no panic, no endless search, no page locked twice.
 #![no_main]
 
 use std::sync::{Arc, OnceLock};
@@ -30,7 +30,7 @@ fn entry(i: u64) -> Entry<2> {
 fn sound() -> &'static (Vec<Arc<Page>>, Option<Vec<u8>>) {
     static SOUND: OnceLock<(Vec<Arc<Page>>, Option<Vec<u8>>)> = OnceLock::new();
     SOUND.get_or_init(|| {
-        let mem = Mem::of(empty_index::<2>(90, [0; 8]));
+        let mem = Mem::from_blocks(empty_index::<2>(90, [0; 8]));
         let tree = Tree::<_, 2>::new(&mem).with_inner_limit(FANOUT);
         for i in 0..12_000 {
             tree.insert(entry(i), 90).unwrap();

@@ -1,5 +1,5 @@
-//! Any sequence of changes: the index has what a set has, breaks no rule of locking or logging, and its log, replayed, gives
-//! the same pages.
+//! Any sequence of changes: the index has the entries of a set, breaks no rule of locking or
+//! logging, and replay of its log gives the same pages.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -18,9 +18,9 @@ const FANOUT: usize = 4;
 #[derive(Debug, Arbitrary)]
 enum Operation {
     Insert(i64, u16),
-    /// So many ascending keys from one on, with a step.
+    /// A first key, a number of keys, and the step between them.
     Append(i32, u16, u8),
-    /// So many keys spread by a multiplier.
+    /// A multiplier that scatters keys, and a quarter of their number.
     Scatter(u64, u8),
     Vacuum(u8),
     Retrain,
@@ -56,7 +56,7 @@ fn scan(
 }
 
 fuzz_target!(|operations: Vec<Operation>| {
-    let mem = Mem::of(empty_index::<1>(90, [0; 8]));
+    let mem = Mem::from_blocks(empty_index::<1>(90, [0; 8]));
     let mut set = BTreeSet::new();
     let mut next = 0;
     for operation in operations.iter().take(60) {
@@ -85,10 +85,10 @@ fuzz_target!(|operations: Vec<Operation>| {
                     add(multiplier.wrapping_mul(i * i + 1), next);
                 }
             }
-            Operation::Vacuum(of) => {
-                let gone = |tie: u64| tie % (u64::from(of) + 2) != 0;
-                tree.vacuum(&mut |tie: u64| gone(tie), true).unwrap();
-                set.retain(|entry| !gone(entry.tie));
+            Operation::Vacuum(keep) => {
+                let dead = |tie: u64| tie % (u64::from(keep) + 2) != 0;
+                tree.vacuum(&mut |tie: u64| dead(tie), true).unwrap();
+                set.retain(|entry| !dead(entry.tie));
             }
             Operation::Retrain => tree.retrain(0).unwrap(),
             Operation::Scan(a, b, forward) => {

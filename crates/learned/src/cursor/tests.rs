@@ -1,5 +1,6 @@
 use super::*;
 use crate::mem::{Mem, Pages};
+use crate::rng::Rng;
 use crate::search::{Field, Span};
 use crate::tree::{Builder, empty_index};
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ fn entry(key: u64, tid: u64) -> E {
     Entry::new([key], tid)
 }
 
-/// The next entry as a scan gets it, with the number of pages it cost.
+/// The next entry, as a scan reads it.
 fn next(cursor: &mut Cursor<1>, tree: &Tree<'_, Mem, 1>, forward: bool) -> Option<E> {
     loop {
         if let Some(entry) = cursor.step(forward) {
@@ -26,7 +27,7 @@ fn next(cursor: &mut Cursor<1>, tree: &Tree<'_, Mem, 1>, forward: bool) -> Optio
 }
 
 fn index(entries: impl IntoIterator<Item = E>) -> Mem {
-    let mem = Mem::of(empty_index::<1>(90, [0; 8]));
+    let mem = Mem::from_blocks(empty_index::<1>(90, [0; 8]));
     let tree = Tree::<_, 1>::new(&mem).with_inner_limit(4);
     for entry in entries {
         tree.insert(entry, 90).unwrap();
@@ -88,7 +89,8 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (any::<bool>(), 1u8..60).prop_map(|(f, n)| Op::Next(f, n)),
         2 => Just(Op::Mark),
         2 => Just(Op::Restore),
-        1 => (prop::collection::vec(0u64..420, 2..9), prop::collection::vec(0u64..420, 0..5)).prop_map(|(r, f)| Op::Reset(r, f)),
+        1 => (prop::collection::vec(0u64..420, 2..9), prop::collection::vec(0u64..420, 0..5))
+            .prop_map(|(r, f)| Op::Reset(r, f)),
         8 => (0u64..400).prop_map(Op::Insert),
         1 => Just(Op::Vacuum),
     ]
@@ -109,13 +111,13 @@ fn filter(mut begins: Vec<u64>) -> Condition<1> {
         field: Field {
             at: 0,
             words: 1,
-            ties: false,
+            has_null_bit: false,
         },
         spans: begins.into_iter().map(span).collect(),
     }
 }
 
-/// Begins anew with several ranges, ascending and disjoint.
+/// Starts over with several ranges, ascending and disjoint.
 fn reset_to_many(cursor: &mut Cursor<1>, ranges: &[Range<1>]) {
     cursor.ranges = ranges.to_vec();
     cursor.rewind(ranges[0]);
@@ -123,8 +125,8 @@ fn reset_to_many(cursor: &mut Cursor<1>, ranges: &[Range<1>]) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 300 }))]
-    /// Whatever is inserted and removed meanwhile: the entries that stay are all found, in
-    /// order, once, in either direction, from any mark.
+    /// Entries are inserted and deleted meanwhile: the entries that stay are all found, in order,
+    /// once, in either direction, from any mark.
     #[test]
     fn finds_what_stays(
         keys in prop::collection::btree_set((0u64..400, 1u64..4), 0..400),
@@ -146,8 +148,9 @@ proptest! {
         for op in ops {
             match op {
                 Op::Next(forward, count) => for _ in 0..count {
+                    let in_span = |e: &E, s: &Span<1>| s.first.key <= e.key && e.key <= s.last.key;
                     let inside = |e: &&E| ranges.iter().any(|r| r.from <= **e && **e < r.until)
-                        && admitted.as_ref().is_none_or(|f| f.spans.iter().any(|s| s.first.key <= e.key && e.key <= s.last.key));
+                        && admitted.as_ref().is_none_or(|f| f.spans.iter().any(|s| in_span(e, s)));
                     let want = match (at, forward) {
                         (At::Unstarted | At::Before, true) => stay.iter().find(inside),
                         (At::Unstarted | At::After, false) => stay.iter().rev().find(inside),
@@ -206,9 +209,9 @@ proptest! {
     }
 }
 
-/// A damaged leaf may give wrong rows until it is checked, but not without end.
+/// A damaged leaf may give wrong rows until it is checked, but not endlessly.
 #[test]
-fn damaged_leaves_are_not_read_for_ever() {
+fn damaged_leaves_are_not_read_endlessly() {
     let mut packer = crate::leaf::Packer::<1>::new(100);
     let entries = (0..5000).map(|k| entry(1_000_000 + k, k << 16 | 1));
     let mut leaves: Vec<_> = entries.filter_map(|e| packer.push(e)).collect();
@@ -220,7 +223,7 @@ fn damaged_leaves_are_not_read_for_ever() {
     let run = 80;
     let mut stopped = 0;
     for (byte, bit) in (run..run + 48).flat_map(|b| (0..8).map(move |i| (b, 1 << i))) {
-        let mem = Mem::of([(meta_block, meta.clone()), (1, page.clone())]);
+        let mem = Mem::from_blocks([(meta_block, meta.clone()), (1, page.clone())]);
         mem.damage(1, |page| page[byte] ^= bit);
         let tree = Tree::<_, 1>::new(&mem);
         for forward in [true, false] {
@@ -246,7 +249,7 @@ fn damaged_leaves_are_not_read_for_ever() {
 /// Conditions on both words of a key, as ranges and as filters.
 #[test]
 fn searches_by_several_columns() {
-    let mem = Mem::of(empty_index::<2>(90, [0; 8]));
+    let mem = Mem::from_blocks(empty_index::<2>(90, [0; 8]));
     let tree = Tree::<_, 2>::new(&mem).with_inner_limit(4);
     let all: Vec<_> = (0..40u64)
         .flat_map(|a| (0..60).map(move |b| Entry::new([a, b * 7 % 60], a * 60 + b + 1)))
@@ -258,7 +261,7 @@ fn searches_by_several_columns() {
         field: Field {
             at,
             words: 1,
-            ties: false,
+            has_null_bit: false,
         },
         spans: spans
             .iter()
@@ -320,11 +323,11 @@ fn searches_by_several_columns() {
     }
 }
 
-/// A condition on the second column alone reads some pages a group, not all.
+/// A condition on the second column alone reads a few pages for each group, not all pages.
 #[test]
 fn groups_are_skipped() {
     const GROUPS: u64 = 20;
-    // Hard to compress, so that a group takes many leaves.
+    // Hard to compress, so that a group has many leaves.
     let second = |b: u64| b << 32 | b.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let rows = (0..GROUPS).flat_map(|a| (0..10_000).map(move |b| (a << 20, b)));
     let set: BTreeSet<_> = rows
@@ -351,7 +354,7 @@ fn groups_are_skipped() {
         field: Field {
             at: 1,
             words: 1,
-            ties: false,
+            has_null_bit: false,
         },
         spans: [9, 2000, 10_000].map(value).into_iter().collect(),
     };
@@ -375,7 +378,8 @@ fn groups_are_skipped() {
     }
 }
 
-/// Cursors that share a scan, taking turns by chance, read together what one alone reads, and each of them in order.
+/// Cursors that share a scan and take turns at random read together what a single one reads, each
+/// of them in order.
 #[test]
 fn several_cursors_share_a_scan() {
     let mem = index((0..4000).map(|k| entry(k / 3, k + 1)));
@@ -388,7 +392,7 @@ fn several_cursors_share_a_scan() {
     let field = Field {
         at: 0,
         words: 1,
-        ties: false,
+        has_null_bit: false,
     };
     for spans in [
         vec![span(0, 5000)],
@@ -410,17 +414,16 @@ fn several_cursors_share_a_scan() {
                 .iter_mut()
                 .for_each(|c| c.search(std::slice::from_ref(&condition)));
             let (mut shared, mut found) = (None, vec![]);
-            let mut dice = seed;
+            let mut rng = Rng::new(seed);
             if cursors[0].has_more(forward) {
                 loop {
-                    dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    let cursor = &mut cursors[(dice >> 33) as usize % 3];
+                    let cursor = &mut cursors[rng.below(3) as usize];
                     if let Some(from) = &shared {
-                        cursor.go_on(from, forward);
+                        cursor.continue_from(from, forward);
                     }
                     drop(cursor.load(&tree, forward).unwrap());
                     found.extend(std::iter::from_fn(|| cursor.step(forward)));
-                    shared = cursor.share(forward);
+                    shared = cursor.shared_position(forward);
                     if shared.is_none() {
                         break;
                     }

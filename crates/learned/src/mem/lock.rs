@@ -1,4 +1,4 @@
-//! Page locks of the in-memory store, their order, and threads that wait for them.
+//! Page locks of the in-memory store, the check of their order, and threads that wait for them.
 
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
@@ -11,8 +11,8 @@ use crate::order::rank;
 use crate::page::{self, Block, Kind, Page};
 use crate::store::Guard;
 
-/// A lock that is not had after this long will never be had.
-const DEADLOCK: Duration = Duration::from_secs(20);
+/// A thread that waits longer than this for a lock is taken to be in a deadlock.
+const DEADLOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 pub(super) struct Lock {
@@ -34,13 +34,13 @@ impl Lock {
 pub(super) enum Mode {
     Share,
     Exclusive,
-    /// Exclusive, and nobody has a pin.
+    /// Exclusive, and no other thread has a pin.
     Cleanup,
 }
 
 pub(super) struct Held {
     pub(super) block: Block,
-    /// Allocated and not committed yet: nobody waits for it.
+    /// Allocated and not committed yet: no thread waits for it.
     pub(super) fresh: bool,
 }
 
@@ -54,7 +54,7 @@ impl State {
 }
 
 impl Mem {
-    /// Gives up a page's lock and keeps it pinned.
+    /// Releases a page's lock and keeps the page pinned.
     pub fn pin(&self, page: MemGuard<false>) -> MemPin {
         let block = page.block;
         self.state().locks.entry(block).or_default().pins += 1;
@@ -64,7 +64,7 @@ impl Mem {
         }
     }
 
-    /// None: the lock is not to be had at once, and `wait` is false.
+    /// Locks a page. None: another thread has the lock, and `wait` is false.
     fn lock(&self, block: Block, mode: Mode, wait: bool) -> Result<Option<Arc<Page>>> {
         let me = thread::current().id();
         let mut state = self.pass(self.state());
@@ -76,7 +76,8 @@ impl Mem {
             return Err(Error::corrupted(block, "beyond the end of the index"));
         };
         let target = rank(page, block);
-        // Out-of-date links may lead to a page that is free, but not yet to what becomes of it.
+        // A link that is out of date may lead to a free page, but not to what the page becomes
+        // later.
         let idle = page::kind(page) == Some(Kind::Free);
         let mut breach = None;
         for held in state.held.get(&me).into_iter().flatten() {
@@ -104,17 +105,17 @@ impl Mem {
             if !wait {
                 return Ok(None);
             }
-            let had;
-            (state, had) = match state.task() {
+            let acquired;
+            (state, acquired) = match state.task() {
                 Some(task) => self.wait(state, task, block),
                 None => {
-                    let waited = self.0.wake.wait_timeout(state, DEADLOCK);
+                    let waited = self.0.wake.wait_timeout(state, DEADLOCK_TIMEOUT);
                     let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
                     (state, !timeout.timed_out())
                 }
             };
-            if !had {
-                return Err(state.breach(block, "waited for in vain: deadlock".into()));
+            if !acquired {
+                return Err(state.breach(block, "waited for in a deadlock".into()));
             }
         }
         state.hold(me, block, false);
@@ -138,12 +139,12 @@ impl Mem {
         }))
     }
 
-    pub(super) fn guard_at_last<const EXCLUSIVE: bool>(
+    pub(super) fn guard_after_wait<const EXCLUSIVE: bool>(
         &self,
         block: Block,
         mode: Mode,
     ) -> Result<MemGuard<EXCLUSIVE>> {
-        let fault = || Error::corrupted(block, "not locked although waited for");
+        let fault = || Error::corrupted(block, "not locked after a wait");
         self.guard(block, mode, true)?.ok_or_else(fault)
     }
 

@@ -1,4 +1,4 @@
-//! Records of the in-memory store: what a change must be like, and its redo.
+//! Records of the in-memory store: the checks of a change, and redo.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::State;
 use crate::page::{Block, PAGE_SIZE, Page, SPECIAL, hole, is_new, pd, u16_at};
 use crate::store::{Change, Patch, zero_hole};
 
-/// One atomic change of up to [`MAX_CHANGES`] pages.
+/// One atomic change of up to [`crate::store::MAX_CHANGES`] pages.
 #[derive(Clone)]
 pub struct Record(pub(super) Vec<(Block, Logged)>);
 
@@ -17,12 +17,12 @@ pub(super) enum Logged {
 }
 
 impl Record {
-    /// The blocks it changes, in order.
+    /// The blocks that the record changes, in the order of its changes.
     pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
         self.0.iter().map(|(block, _)| *block)
     }
 
-    /// Applies it as redo does; missing blocks are added as zero pages.
+    /// Applies the record as redo does. Missing blocks are added as pages of zeros.
     pub fn redo(&self, pages: &mut Vec<Arc<Page>>) {
         for (block, logged) in &self.0 {
             let block = *block as usize;
@@ -44,7 +44,7 @@ impl Record {
 }
 
 impl State {
-    /// Checks one change of a record and returns the page as it will be.
+    /// Checks one change of a record and returns the changed page. The error is the breach.
     pub(super) fn stage(&self, block: Block, change: &Change) -> Result<Box<Page>, String> {
         let old = self.pages.get(block as usize).ok_or("no such block")?;
         let mut new = Box::new(**old);

@@ -1,4 +1,5 @@
-//! Threads of which one runs at a time; a seed says which one goes on at each call of the store.
+//! Threads of which one runs at a time. At each call of the store a seed decides which one runs
+//! next.
 
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
@@ -6,18 +7,19 @@ use std::thread;
 
 use super::{Mem, State};
 use crate::page::Block;
+use crate::rng::Rng;
 
 thread_local! {
-    /// The number of the task that this thread is.
+    /// The number of the task that this thread runs.
     static TASK: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// A piece of work for [`Mem::interleave`].
 pub type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// Whose turn it is.
+/// The tasks, and which of them may run.
 pub(super) struct Schedule {
-    random: u64,
+    rng: Rng,
     tasks: Vec<Phase>,
     wake: Vec<Arc<Condvar>>,
     turn: usize,
@@ -27,22 +29,14 @@ pub(super) struct Schedule {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Ready,
-    /// Waits for the lock on this page.
+    /// The task waits for the lock on this page.
     Waits(Block),
-    /// All wait for each other: this one is to report it.
+    /// All tasks wait for each other, and this one will report it.
     Stuck,
     Ended,
 }
 
 impl Schedule {
-    /// xorshift64*.
-    fn below(&mut self, n: u64) -> u64 {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) % n.max(1)
-    }
-
     fn set(&mut self, task: usize, phase: Phase) {
         if let Some(slot) = self.tasks.get_mut(task) {
             *slot = phase;
@@ -53,7 +47,7 @@ impl Schedule {
         self.tasks.get(task) == Some(&phase)
     }
 
-    /// Chooses who goes on.
+    /// Chooses the task that runs next.
     fn choose(&mut self) {
         let mut able: Vec<usize> = Vec::new();
         for (task, phase) in self.tasks.iter().enumerate() {
@@ -69,7 +63,7 @@ impl Schedule {
             self.set(task, Phase::Stuck);
             able.push(task);
         }
-        let at = self.below(able.len() as u64) as usize;
+        let at = self.rng.below(able.len() as u64) as usize;
         self.turn = able.get(at).copied().unwrap_or(self.turn);
         if let Some(wake) = self.wake.get(self.turn) {
             wake.notify_one();
@@ -78,12 +72,12 @@ impl Schedule {
 }
 
 impl State {
-    /// The number of the calling thread, where a schedule says who runs.
+    /// The task of the calling thread, if there is a schedule.
     pub(super) fn task(&self) -> Option<usize> {
         TASK.get().filter(|_| self.schedule.is_some())
     }
 
-    /// The page's lock is free: who waits for it may try again.
+    /// The page's lock is free: tasks that wait for it try again.
     pub(super) fn unlocked(&mut self, block: Block) {
         for phase in self.schedule.iter_mut().flat_map(|s| &mut s.tasks) {
             if *phase == Phase::Waits(block) {
@@ -92,20 +86,20 @@ impl State {
         }
     }
 
-    /// Whether this commit is one of those that fail, as [`Mem::interleave`] was asked.
+    /// Whether this commit fails: see `refused_percent` of [`Mem::interleave`].
     pub(super) fn refuses(&mut self) -> bool {
         let scheduled = self.schedule.as_mut();
-        scheduled.is_some_and(|s| s.refused_percent > 0 && s.below(100) < s.refused_percent)
+        scheduled.is_some_and(|s| s.refused_percent > 0 && s.rng.chance(s.refused_percent))
     }
 }
 
 impl Mem {
-    /// Runs each task in a thread of its own, only one at a time. At every call of the store `seed`
-    /// decides who goes on, and whether a commit fails (`refused_percent` of 100 do): the same seed
-    /// and the same tasks give the same interleaving. A deadlock is a breach.
+    /// Runs each task in a thread of its own, one thread at a time. At every call of the store
+    /// `seed` decides which task runs next, and whether a commit fails (`refused_percent` of 100
+    /// do). The same seed and the same tasks give the same interleaving. A deadlock is a breach.
     pub fn interleave(&self, seed: u64, refused_percent: u64, tasks: Vec<Task<'_>>) {
         self.state().schedule = Some(Schedule {
-            random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            rng: Rng::new(seed),
             tasks: vec![Phase::Ready; tasks.len()],
             wake: tasks.iter().map(|_| Arc::default()).collect(),
             turn: 0,
@@ -115,7 +109,7 @@ impl Mem {
             for (number, task) in tasks.into_iter().enumerate() {
                 scope.spawn(move || {
                     TASK.set(Some(number));
-                    let _end = End(self, number);
+                    let _end = TaskEnd(self, number);
                     drop(self.wait_for_turn(self.state(), number));
                     task();
                 });
@@ -124,7 +118,7 @@ impl Mem {
         self.state().schedule = None;
     }
 
-    /// Another task may go on here. Without a schedule nothing happens.
+    /// A point where another task may run next. Without a schedule nothing happens.
     pub(super) fn pass<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let Some(me) = state.task().filter(|_| !thread::panicking()) else {
             return state;
@@ -135,7 +129,7 @@ impl Mem {
         self.wait_for_turn(state, me)
     }
 
-    /// Lets others go on until the page is unlocked. False: all wait for each other.
+    /// Lets other tasks run until the page is unlocked. False: all tasks wait for each other.
     pub(super) fn wait<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,
@@ -169,10 +163,10 @@ impl Mem {
     }
 }
 
-/// The end of a task, in a panic too.
-struct End<'s>(&'s Mem, usize);
+/// Marks the end of a task, also after a panic.
+struct TaskEnd<'s>(&'s Mem, usize);
 
-impl Drop for End<'_> {
+impl Drop for TaskEnd<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         if let Some(schedule) = &mut state.schedule {

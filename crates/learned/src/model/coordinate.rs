@@ -1,10 +1,10 @@
 //! From a key of several words to one 64-bit coordinate that never falls while the key rises.
 //!
-//! Mixed radix over the range observed of each word: `(device, time)` becomes
-//! `device * times + time`, which is close to a straight line over the leaves, where
-//! `device << 64 | time` would be a staircase with a step a device. Each word has one value more at
-//! either end for words outside the observed range, so that those share no coordinate with
-//! a word inside. When 64 bits are used up, the low bits of the last words are dropped.
+//! A mixed radix number over the observed range of each word: `(device, time)` becomes `device *
+//! times + time`, which is close to a straight line over the leaves. `device << 64 | time` would be
+//! a staircase with a step for each device. Each word has one more value at either end, for words
+//! outside the observed range, so that these share no coordinate with a word inside. When 64 bits
+//! are used up, the low bits of the last words are dropped.
 
 use super::layout::{u32_of, u64_of};
 
@@ -18,9 +18,9 @@ pub struct Axis {
     pub min: u64,
     /// Greatest word observed.
     pub max: u64,
-    /// What one step of the word is worth; 0: the word does not count.
+    /// The weight of one step of the word; 0: the word does not count.
     pub scale: u64,
-    /// What this word and all after it are worth at most.
+    /// The greatest contribution of this word and all words after it.
     pub tail: u64,
     /// Low bits dropped.
     pub shift: u32,
@@ -55,7 +55,7 @@ impl Axis {
     }
 }
 
-/// Axes for these keys; none for keys of one word, which are coordinates themselves.
+/// The axes for these keys; none for keys of one word, which are coordinates themselves.
 pub fn axes<'k, const W: usize>(keys: impl Iterator<Item = &'k [u64; W]> + Clone) -> Vec<Axis> {
     if W == 1 {
         return Vec::new();
@@ -65,7 +65,7 @@ pub fn axes<'k, const W: usize>(keys: impl Iterator<Item = &'k [u64; W]> + Clone
     let mut axes: Vec<Axis> = (0..W)
         .map(|i| {
             let (min, max) = range(keys.clone().map(|k| k[i]));
-            // Inside, and one value at either end.
+            // The values inside, and one value at either end.
             let values = |shift: u32| u128::from((max - min) >> shift) + 3;
             let shift = (0..=63).find(|&s| values(s) <= room).filter(|_| !exhausted);
             let Some(shift) = shift else {
@@ -78,7 +78,7 @@ pub fn axes<'k, const W: usize>(keys: impl Iterator<Item = &'k [u64; W]> + Clone
                     shift: 0,
                 };
             };
-            // A word that has lost bits must be the last that counts, or the order breaks.
+            // A word that has lost bits must be the last one that counts, or the order breaks.
             exhausted = shift > 0;
             room /= values(shift);
             Axis {
@@ -102,8 +102,9 @@ pub fn axes<'k, const W: usize>(keys: impl Iterator<Item = &'k [u64; W]> + Clone
     axes
 }
 
-/// Least and greatest word. The extreme words may stand for NULLs and infinities: where they would
-/// more than double the range, a few of them must not press everything else into one point.
+/// The least and the greatest word. The extreme words may stand for NULLs and infinities. If they
+/// would more than double the range, they are left out: a few of them must not compress all other
+/// words into one point.
 fn range(words: impl Iterator<Item = u64> + Clone) -> (u64, u64) {
     let inner = words.clone().filter(|&w| w != 0 && w != u64::MAX);
     let (Some(min), Some(max)) = (inner.clone().min(), inner.max()) else {
@@ -126,7 +127,8 @@ fn range(words: impl Iterator<Item = u64> + Clone) -> (u64, u64) {
     (least.unwrap_or(min), most.unwrap_or(max))
 }
 
-/// The coordinate of `key`. A missing axis ends the key, so damaged bytes do no harm.
+/// The coordinate of `key`. If an axis is missing, the rest of the key is ignored, so that damaged
+/// bytes do no harm.
 #[inline(always)]
 pub fn coordinate<const W: usize>(axes: impl Iterator<Item = Axis>, key: &[u64; W]) -> u64 {
     if W == 1 {
@@ -146,8 +148,8 @@ pub fn coordinate<const W: usize>(axes: impl Iterator<Item = Axis>, key: &[u64; 
     x
 }
 
-/// The least key with a coordinate of at least `x`, as far as the axes tell: a word outside the observed range becomes the
-/// nearest one inside.
+/// The least key with a coordinate of at least `x`, as far as the axes tell: a word outside the
+/// observed range becomes the nearest word inside.
 pub fn key_at<const W: usize>(axes: impl Iterator<Item = Axis>, mut x: u64) -> [u64; W] {
     if W == 1 {
         return [x; W];

@@ -1,19 +1,21 @@
 //! Optimal streaming piecewise linear fit.
 //!
-//! Given points with rising x and a tolerance, extend one line as far as some line passes within the
-//! tolerance of every point, then start the next: no other cut into lines needs fewer. The feasible
-//! lines are kept as their two extremes, found on the convex hulls of the points moved up and down
-//! by the tolerance, in amortized constant time a point. J. O'Rourke, "An on-line algorithm for
-//! fitting straight lines between data ranges", CACM 24(9), 1981; its use for indexes: P. Ferragina
-//! and G. Vinciguerra, "The PGM-index", PVLDB 13(8), 2020.
+//! Input: points with rising x, and a tolerance. A segment is extended as long as some line passes
+//! within the tolerance of all its points; then the next segment starts. No other division into
+//! segments needs fewer. The feasible lines are kept as the flattest and the steepest one, which
+//! are found on the convex hulls of the points moved up and down by the tolerance, in amortized
+//! constant time for each point.
 //!
-//! All of it is exact integer arithmetic: products are below 2^64 * 2^40 and fit an i128.
+//! J. O'Rourke, "An on-line algorithm for fitting straight lines between data ranges", CACM 24(9),
+//! 1981. Its use for indexes: P. Ferragina and G. Vinciguerra, "The PGM-index", PVLDB 13(8), 2020.
+//!
+//! The arithmetic is exact: products of integers are below 2^64 * 2^40 and fit an i128.
 
 /// Fixed point: y is in units of 1/64 position.
 pub const UNIT: i64 = 64;
 
 #[derive(Debug, Clone, Copy)]
-struct At {
+struct Point {
     x: u64,
     y: i64,
 }
@@ -27,7 +29,7 @@ struct Slope {
 
 impl Slope {
     /// From `a` to `b`, where `a.x < b.x`.
-    fn between(a: At, b: At) -> Self {
+    fn between(a: Point, b: Point) -> Self {
         Self {
             dx: b.x - a.x,
             dy: b.y - a.y,
@@ -43,16 +45,16 @@ impl Slope {
     }
 }
 
-/// A convex chain from which tangents are drawn to points ever further right. Tangent points only
-/// move right, so what lies left of the last one is done with.
+/// A convex chain from which tangents are drawn to points further and further right. The tangent's
+/// point on the chain only moves right, so the points left of the last one are not needed any more.
 #[derive(Debug, Default)]
 struct MonotoneChain {
-    points: Vec<At>,
+    points: Vec<Point>,
     start: usize,
 }
 
 impl MonotoneChain {
-    fn restart(&mut self, p: At) {
+    fn restart(&mut self, p: Point) {
         self.points.clear();
         self.points.push(p);
         self.start = 0;
@@ -60,7 +62,7 @@ impl MonotoneChain {
 
     /// The chain point whose slope to `p` is the last in the order `better`. Slopes along a convex
     /// chain first improve, then get worse.
-    fn tangent(&mut self, p: At, better: impl Fn(Slope, Slope) -> bool) -> Option<At> {
+    fn tangent(&mut self, p: Point, better: impl Fn(Slope, Slope) -> bool) -> Option<Point> {
         let mut best = *self.points.get(self.start)?;
         let mut slope = Slope::between(best, p);
         while let Some(&next) = self.points.get(self.start + 1) {
@@ -75,9 +77,9 @@ impl MonotoneChain {
         Some(best)
     }
 
-    /// Appends `p`, dropping chain points that `p` makes reflex; `turns(a, b)` says that a chain with
-    /// slope `a` and then `b` is convex.
-    fn append(&mut self, p: At, turns: impl Fn(Slope, Slope) -> bool) {
+    /// Appends `p` and drops the points that would make the chain concave. `turns(a, b)`: a chain
+    /// with slope `a` and then `b` is convex.
+    fn append(&mut self, p: Point, turns: impl Fn(Slope, Slope) -> bool) {
         while self.points.len() >= self.start + 2
             && let [.., a, b] = self.points[..]
             && !turns(Slope::between(a, b), Slope::between(a, p))
@@ -88,25 +90,26 @@ impl MonotoneChain {
     }
 }
 
-/// One line being extended.
+/// The line of the current segment.
 #[derive(Debug)]
 pub struct Fitter {
     tolerance: i64,
     count: usize,
     last: u64,
-    /// The points moved up, and moved down.
+    /// The points moved up by the tolerance.
     ceiling: MonotoneChain,
+    /// The points moved down by the tolerance.
     floor: MonotoneChain,
     /// The flattest feasible line: from a ceiling point down to a later floor point.
-    flattest: (At, At),
+    flattest: (Point, Point),
     /// The steepest feasible line: from a floor point up to a later ceiling point.
-    steepest: (At, At),
+    steepest: (Point, Point),
 }
 
 impl Fitter {
-    /// A fitter with this tolerance, in [`UNIT`]s of a position, at least 0.
+    /// A fitter with this tolerance, in 1/[`UNIT`] of a position; negative ones are taken for 0.
     pub fn new(tolerance: i64) -> Self {
-        let zero = At { x: 0, y: 0 };
+        let zero = Point { x: 0, y: 0 };
         Self {
             tolerance: tolerance.max(0),
             count: 0,
@@ -118,19 +121,20 @@ impl Fitter {
         }
     }
 
-    /// Forgets all points.
+    /// Removes all points.
     pub fn restart(&mut self) {
         self.count = 0;
     }
 
-    /// Adds a point if some line still passes all of them; `y` in [`UNIT`]s of a position, below
-    /// 2^39. A point that is not right of the last one is refused too.
+    /// Adds a point, if some line still passes within the tolerance of all points; else returns
+    /// false. `y` is in 1/[`UNIT`] of a position and below 2^39. A point that is not right of the
+    /// last one is refused, too.
     pub fn add(&mut self, x: u64, y: i64) -> bool {
-        let up = At {
+        let up = Point {
             x,
             y: y + self.tolerance,
         };
-        let down = At {
+        let down = Point {
             x,
             y: y - self.tolerance,
         };
@@ -160,8 +164,8 @@ impl Fitter {
         true
     }
 
-    /// Turns the extreme lines so far that they pass the new point.
-    fn narrow(&mut self, up: At, down: At, flat: Slope, steep: Slope) {
+    /// Turns the flattest and the steepest line so that they pass the new point.
+    fn narrow(&mut self, up: Point, down: Point, flat: Slope, steep: Slope) {
         if Slope::between(self.steepest.0, up).below(steep) {
             if let Some(pivot) = self.floor.tangent(up, Slope::below) {
                 self.steepest = (pivot, up);
@@ -183,8 +187,8 @@ impl Fitter {
         )
     }
 
-    /// A slope in the middle of the feasible ones, in positions per unit of x, never negative; 0 for
-    /// a single point.
+    /// The mean of the flattest and the steepest slope, in positions per unit of x, never negative;
+    /// 0 for a single point.
     pub fn slope(&self) -> f64 {
         if self.count < 2 {
             return 0.0;

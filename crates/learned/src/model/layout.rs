@@ -1,42 +1,62 @@
 //! The model's bytes. All integers are little-endian, nothing is aligned.
 //!
 //! ```text
-//!    0  magic u32, version u16, words per key u8, number of stages u8
-//!    8  generation u64
-//!   16  length of all of it u32, leaves u32
-//!   24  block of leaf 0 u32, offset of the directory u32 (0: leaf j is block of leaf 0 + j)
-//!       (the root of a divided model: all leaves are below the first block; the directory has the parts')
-//!   32  report: offset u32, length u32
-//!   40  offset of the axes u32 (0: one word, which is the coordinate)
-//!   44  the last stage is exact u8 (0 or 1), its bound below u8
-//!       leaves per part u16 (0: in one piece; else the last stage's positions are parts)
-//!   48  stages, root first: 10 x (offset u32, segments u32)
-//!  128  stages: first coordinates (8 bytes each) of all segments, then their lines (24 bytes each)
-//!       (an exact last stage: first coordinates of all leaves, no lines)
-//!       axes: 40 bytes a word
-//!       directory: a u32 block a leaf
-//!       report
+//!        0       1       2       3       4       5       6       7
+//!      +-------------------------------+---------------+-------+-------+
+//!    0 | magic "OLM1"                  | version       | words | stages|
+//!      +-------------------------------+---------------+-------+-------+
+//!    8 | generation                                                    |
+//!      +-------------------------------+-------------------------------+
+//!   16 | length of the model           | leaves                        |
+//!      +-------------------------------+-------------------------------+
+//!   24 | block of leaf 0 (1)           | offset of the directory (2)   |
+//!      +-------------------------------+-------------------------------+
+//!   32 | offset of the report          | length of the report          |
+//!      +-------------------------------+-------+-------+---------------+
+//!   40 | offset of the axes (3)        | exact | below | part (4)      |
+//!      +-------------------------------+-------+-------+---------------+
+//!   48 | offset of stage 0, the root   | segments of stage 0           |
+//!      |   ... 10 stages ...           |                               |
+//!      +-------------------------------+-------------------------------+
+//!  128 | each stage: the first coordinates of its segments, 8 bytes    |
+//!      | each, then their lines, 24 bytes each (5)                     |
+//!      +---------------------------------------------------------------+
+//!      | axes: 40 bytes for each word                                  |
+//!      +---------------------------------------------------------------+
+//!      | directory: the block of each leaf, u32                        |
+//!      +---------------------------------------------------------------+
+//!      | report                                                        |
+//!      +---------------------------------------------------------------+
 //! ```
-//! A stage's first coordinates stand by themselves because a search compares several of them and
-//! then reads a single line.
+//! 1. In the root of a divided model: all blocks of leaves are below this one.
+//! 2. 0: there is no directory, and leaf `j` is block of leaf 0 + `j`. In the root of a divided
+//!    model the directory has the blocks of the parts.
+//! 3. 0: the keys have one word, which is the coordinate.
+//! 4. Leaves of a part. 0: the model is undivided. Else the positions of the last stage are parts.
+//! 5. *exact* = 1: the last stage has the first coordinates of all leaves and no lines. The true
+//!    leaf is at most *below* leaves to the left of the one found.
+//!
+//! The first coordinates of a stage are stored together because a search compares several of them
+//! and then reads a single line.
 
 /// "OLM1" in memory order.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"OLM1");
-/// Version of this format.
+/// Version of this format. A model of another version is ignored, and the next training replaces
+/// it.
 pub const VERSION: u16 = 2;
 /// Bytes of the header.
 pub const HEAD: usize = 128;
-/// Most stages there can be. Each is at most 1/9 of the one below, so ten cover any index.
-pub const STAGES: usize = 10;
-/// A stage of at most so many segments is searched without a stage above it.
-pub const ROOT: usize = 32;
+/// Stages of a model, at most. Each has at most 1/9 of the segments of the stage below, so ten
+/// cover every index.
+pub const MAX_STAGES: usize = 10;
 /// Bytes of a segment: first coordinate and line.
 pub const SEGMENT: usize = KEY + LINE;
 /// Bytes of a segment's first coordinate.
 pub const KEY: usize = 8;
 /// Bytes of a segment's line.
 pub const LINE: usize = 24;
-/// Line flag: the bounds are too wide to be of use.
+/// Line flag: the bounds are wider than [`crate::policy::model::MAX_BOUND_LEAVES`], so keys of this
+/// segment are searched from the tree's root.
 pub const SEARCH_TREE: u16 = 1;
 
 /// Offsets in the header.
@@ -73,8 +93,8 @@ pub mod head {
     pub const TABLE: usize = 48;
 }
 
-/// `N` bytes of a fixed-size array from `at` on; zeros beyond its end. With a constant `at` the
-/// check disappears.
+/// `N` bytes of a fixed-size array from `at` on; zeros if they reach beyond its end. With a
+/// constant `at` the compiler removes the check.
 #[inline(always)]
 pub fn field<const N: usize, const M: usize>(bytes: &[u8; M], at: usize) -> [u8; N] {
     match bytes.get(at..).and_then(|s| s.first_chunk()) {
@@ -95,7 +115,7 @@ pub fn u64_of<const M: usize>(bytes: &[u8; M], at: usize) -> u64 {
     u64::from_le_bytes(field(bytes, at))
 }
 
-/// The straight line of one segment, and what is known of its error.
+/// The straight line of one segment, and its measured error.
 ///
 /// Bytes: slope f64, intercept f32, first u32, covered u32, below u8, above u8, flags u16.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -117,16 +137,17 @@ pub struct Line {
 }
 
 impl Line {
-    /// The guess for a coordinate `dx` above the segment's first, always within the positions
-    /// covered. It never falls while `dx` rises if the slope is not negative, since each step
-    /// rounds monotonically; the measured bounds rely on that. Infinities and NaN end at one of the ends.
+    /// The guess for a coordinate `dx` above the segment's first one, always within the positions
+    /// covered. If the slope is not negative, the guess never falls while `dx` rises, since each
+    /// step of the calculation rounds monotonically; the measured bounds rely on that. Infinities
+    /// and NaN give the first or the last position.
     #[inline(always)]
     pub fn guess(&self, dx: u64) -> u32 {
         self.guess_within(dx).0
     }
 
-    /// The guess, and where between it and the next position the line really is (0 to 1, or beyond
-    /// where the line leaves the positions covered).
+    /// The guess, and the place of the line between the guess and the next position: 0 to 1, or
+    /// beyond if the line leaves the positions covered.
     #[inline(always)]
     pub fn guess_within(&self, dx: u64) -> (u32, f32) {
         let at = self.slope * dx as f64 + f64::from(self.intercept);

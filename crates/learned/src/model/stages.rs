@@ -1,22 +1,12 @@
-//! Stages: a step function cut into lines, and what their error really is.
+//! Stages: a step function divided into segments, each with a line and its measured error.
 
 use super::fit::{Fitter, UNIT};
-use super::layout::{Line, ROOT, SEARCH_TREE, STAGES};
+use super::layout::{Line, MAX_STAGES, SEARCH_TREE};
 use super::report::TrainingReport;
+use crate::policy::model::{INTERCEPT_NUDGE, MAX_BOUND_LEAVES, MAX_ROOT_SEGMENTS, UPPER_TOLERANCE};
 
-/// Wider bounds than this, in leaves, are of no use: searching the tree costs less.
-pub const WIDEST: u32 = 4;
-
-/// Tolerance of the stages above the last, in positions. Each position more widens the search
-/// in the first coordinates by two; each less makes the stage longer.
-const UPPER: i64 = 2;
-
-/// Added to intercepts, in positions: an error far below one key's distance, far above the
-/// rounding error, so that a line through the points does not fall just short of them.
-const NUDGE: f64 = 1.0 / (1 << 20) as f64;
-
-/// Where the true position changes. From `x` to the next step it is `hi`; keys at `x` itself may be
-/// anywhere from `lo` to `hi`, where several keys share `x`.
+/// A coordinate where the true position changes. From there to the next step it is `hi`. If several
+/// keys share the coordinate `x`, their positions are anywhere from `lo` to `hi`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// Coordinate.
@@ -42,62 +32,63 @@ impl Step {
     }
 }
 
-/// Where to put a line of given slope.
+/// The height at which a line of given slope is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aim {
-    /// So that a third of the points lie below it: a guess one leaf too far left costs a step right, one too
-    /// far right a search from the root, about twice as much; the 1/(1+2) quantile costs least.
+    /// A third of the points lie below the line. A guess one leaf too far left costs a move right;
+    /// a guess too far right costs a descent from the root, about twice as much. The 1/(1+2)
+    /// quantile costs least.
     Low,
-    /// Least greatest error: the bounds are searched from end to end.
+    /// The greatest error is as small as possible: the bounds are searched from end to end.
     Middle,
 }
 
 /// One segment: its first coordinate and its line.
 pub type Piece = (u64, Line);
 
-/// Whether a line may run from the segment's last step to this one.
-fn joins(prev: &Step, next: &Step, tolerance: i64) -> bool {
-    // Positions jumped over belong to one heavy key. A line through the jump would miss its
-    // neighbours by the size of the jump.
+/// Whether a segment may continue from its last step to this one.
+fn may_continue(prev: &Step, next: &Step, tolerance: i64) -> bool {
+    // Positions that are skipped belong to one key with many entries. A line through the jump would
+    // miss its neighbours by the size of the jump.
     let skipped = i64::from(next.fit) - i64::from(prev.fit) - 1;
     skipped * UNIT <= tolerance
-        // A coordinate whose keys are spread over many leaves gets a segment of its own.
-        && prev.hi - prev.lo <= WIDEST
-        && next.hi - next.lo <= WIDEST
+        // A coordinate whose keys are in many leaves gets a segment of its own.
+        && prev.hi - prev.lo <= MAX_BOUND_LEAVES
+        && next.hi - next.lo <= MAX_BOUND_LEAVES
 }
 
-/// The last stage: coordinate to leaf, with this tolerance in [`UNIT`]s of a leaf. None: more
-/// than `limit` segments.
-pub fn leaves(steps: &[Step], tolerance: i64, limit: usize) -> Option<Vec<Piece>> {
-    // The leftmost leaf begins at minus infinity, which lies on no line.
+/// The last stage: coordinate to leaf, with this tolerance in 1/[`UNIT`] leaf. None: it would take
+/// more than `limit` segments.
+pub fn last_stage(steps: &[Step], tolerance: i64, limit: usize) -> Option<Vec<Piece>> {
+    // The leftmost leaf begins at minus infinity, which is on no line.
     let (leftmost, rest) = steps.split_at(steps.len().min(1));
-    let mut pieces = cut(
+    let mut pieces = fit_segments(
         leftmost,
         tolerance,
         Aim::Low,
         limit,
         rest.first().map(|s| s.x),
     )?;
-    pieces.extend(cut(rest, tolerance, Aim::Low, limit, None)?);
+    pieces.extend(fit_segments(rest, tolerance, Aim::Low, limit, None)?);
     for (_, line) in &mut pieces {
-        if u32::from(line.below.max(line.above)) > WIDEST {
+        if u32::from(line.below.max(line.above)) > MAX_BOUND_LEAVES {
             line.flags |= SEARCH_TREE;
         }
     }
     (pieces.len() <= limit).then_some(pieces)
 }
 
-/// The stages above one of `count` segments or leaves, root first; `steps` is the position within that stage as a
-/// function of the coordinate.
-pub fn above(mut steps: Vec<Step>, mut count: usize) -> Vec<Vec<Piece>> {
+/// The stages above a stage of `count` segments or leaves, root first. `steps`: the position in
+/// that stage as a function of the coordinate.
+pub fn upper_stages(mut steps: Vec<Step>, mut count: usize) -> Vec<Vec<Piece>> {
     let mut stages = Vec::new();
-    while count > ROOT && stages.len() < STAGES - 1 {
+    while count > MAX_ROOT_SEGMENTS && stages.len() < MAX_STAGES - 1 {
         let (leftmost, rest) = steps.split_at(steps.len().min(1));
         let end = rest.first().map(|s| s.x);
-        let tolerance = UPPER * UNIT;
+        let tolerance = UPPER_TOLERANCE * UNIT;
         let (Some(mut stage), Some(rest)) = (
-            cut(leftmost, tolerance, Aim::Middle, usize::MAX, end),
-            cut(rest, tolerance, Aim::Middle, usize::MAX, None),
+            fit_segments(leftmost, tolerance, Aim::Middle, usize::MAX, end),
+            fit_segments(rest, tolerance, Aim::Middle, usize::MAX, None),
         ) else {
             break;
         };
@@ -116,9 +107,9 @@ pub fn positions(stage: &[Piece]) -> Vec<Step> {
     numbered.map(|(i, piece)| Step::sharp(piece.0, i)).collect()
 }
 
-/// Cuts the steps into the fewest lines, as long as those are not above `limit`. `end` is the coordinate after
-/// the last step's, None if all the rest is its own.
-fn cut(
+/// Divides the steps into the fewest segments. None: these would be more than `limit`. `end` is the
+/// coordinate where the next segment starts; None: there is none.
+fn fit_segments(
     steps: &[Step],
     tolerance: i64,
     aim: Aim,
@@ -131,11 +122,11 @@ fn cut(
     let mut start = 0;
     for (i, step) in steps.iter().enumerate() {
         let y = i64::from(step.fit) * UNIT;
-        let joined = i == start || joins(&steps[i - 1], step, tolerance);
-        if joined && fitter.add(step.x, y) {
+        let continues = i == start || may_continue(&steps[i - 1], step, tolerance);
+        if continues && fitter.add(step.x, y) {
             continue;
         }
-        pieces.push(finish(
+        pieces.push(fit_line(
             &steps[start..i],
             fitter.slope(),
             aim,
@@ -150,7 +141,7 @@ fn cut(
         fitter.add(step.x, y);
     }
     if start < steps.len() {
-        pieces.push(finish(
+        pieces.push(fit_line(
             &steps[start..],
             fitter.slope(),
             aim,
@@ -161,8 +152,8 @@ fn cut(
     Some(pieces)
 }
 
-/// The line of slope `slope` for these steps, with measured bounds.
-fn finish(
+/// The line of slope `slope` for these steps, with measured bounds. `residuals` is a buffer.
+fn fit_line(
     steps: &[Step],
     slope: f64,
     aim: Aim,
@@ -191,7 +182,7 @@ fn finish(
     };
     let mut line = Line {
         slope,
-        intercept: (intercept + NUDGE) as f32,
+        intercept: (intercept + INTERCEPT_NUDGE) as f32,
         first: head.fit,
         covered: tail.fit - head.fit + 1,
         ..Line::default()
@@ -202,10 +193,11 @@ fn finish(
     (head.x, line)
 }
 
-/// How far the truth can lie below and above the guess, for every coordinate from the first step to `end`.
+/// How far the true position can be below and above the guess, for every coordinate from the first
+/// step to `end`.
 ///
-/// Guesses never fall from left to right and the truth is constant between two steps, so both ends of
-/// that interval are the worst of it.
+/// Guesses never fall from left to right, and the true position is constant between two steps, so
+/// the error is greatest at the ends of that interval.
 fn bounds(line: &Line, origin: u64, steps: &[Step], end: Option<u64>) -> (u32, u32) {
     let (mut below, mut above) = (0, 0);
     for (i, step) in steps.iter().enumerate() {
@@ -222,7 +214,7 @@ fn bounds(line: &Line, origin: u64, steps: &[Step], end: Option<u64>) -> (u32, u
     (below, above)
 }
 
-/// Fitted points by the distance of their line: see [`TrainingReport::histogram`].
+/// Fitted points by the distance from their line: see [`TrainingReport::histogram`].
 pub fn histogram(pieces: &[Piece], steps: &[Step]) -> [u64; 16] {
     let mut classes = [0; 16];
     let mut pieces = pieces.iter().peekable();

@@ -4,31 +4,22 @@ use std::time::Instant;
 
 use super::coordinate::{self, Axis};
 use super::fit::UNIT;
-use super::layout::{HEAD, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, head};
+use super::layout::{HEAD, MAGIC, MAX_STAGES, SEARCH_TREE, SEGMENT, VERSION, head};
 use super::report::TrainingReport;
-use super::stages::{self, Piece, Step, WIDEST};
+use super::stages::{self, Piece, Step};
 use crate::error::Result;
 use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::page::Block;
+use crate::policy::model::{
+    EXTRA_SEGMENTS, MAX_BOUND_LEAVES, MAX_KEYS_PER_LEAF, MAX_TOLERANCE, MIN_KEYS_PER_STRAY,
+    MIN_LEAVES_PER_SEGMENT, MIN_SAMPLED_LEAVES, MIN_TOLERANCE, PART_LEAVES,
+};
 
-/// First tolerance tried, in [`UNIT`]s: 1/32 leaf. About half of that is the share of keys sent to a
-/// neighbour.
-const TIGHTEST: i64 = UNIT / 32;
-/// Last tolerance tried: with 64 leaves each line covers at least 128 points.
-const LOOSEST: i64 = 64 * UNIT;
-
-/// Leaves that samples are taken from, at least, where there are as many.
-const SAMPLED: usize = 32;
-/// Keys sampled of a leaf, at most.
-const KEYS: usize = 16;
-/// Lines are given up where more than one in so many sampled keys would be sent to another leaf.
-const ASTRAY: usize = 64;
-
-/// Keys of some leaves, taken evenly from however many there will be.
+/// Keys of some leaves, which are taken evenly although their final number is not known in advance.
 ///
-/// Fences that lie near a line do not make the keys between them do so: where keys come in clusters, half a leaf of
-/// them can lie between line and fence.
+/// Fences near a line do not mean that the keys between them are near it: where keys are in
+/// clusters, half a leaf of them can lie between line and fence.
 #[derive(Debug, Clone)]
 pub struct Samples<const W: usize> {
     stride: u32,
@@ -47,24 +38,25 @@ impl<const W: usize> Default for Samples<W> {
 }
 
 impl<const W: usize> Samples<W> {
-    /// Whether [`Samples::add`] is of use for the leaf of this ordinal.
+    /// Whether the leaf of this ordinal is one to take samples from with [`Samples::add`].
     pub fn wants(&self, ordinal: u32) -> bool {
         ordinal.is_multiple_of(self.stride)
     }
 
-    /// Adds some of a leaf's keys. Leaves come in order.
+    /// Adds some of a leaf's keys. Leaves are added in key order.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
     pub fn add(&mut self, ordinal: u32, leaf: &Leaf<'_, W>) -> Result<()> {
         let low = leaf.low();
-        // Beside the fences keys stray more often than elsewhere.
-        let some = leaf.middles(KEYS)?.into_iter();
-        // Where the leaf begins amid the entries of a key, a search for that key ends before it.
+        // Keys beside the fences are sent to a wrong leaf more often than others.
+        let some = leaf.middles(MAX_KEYS_PER_LEAF)?.into_iter();
+        // If the leaf begins amid the entries of a key, a search for that key ends in the leaf
+        // before.
         let some = some.filter(|entry| entry.key > low.key || low.tie == 0);
         self.keys.extend(some.map(|entry| (ordinal, entry.key)));
         self.leaves += 1;
-        if self.leaves >= 2 * SAMPLED {
+        if self.leaves >= 2 * MIN_SAMPLED_LEAVES {
             self.leaves /= 2;
             self.stride *= 2;
             let stride = self.stride;
@@ -74,33 +66,25 @@ impl<const W: usize> Samples<W> {
     }
 }
 
-/// Leaves of a part: with 12 bytes each and the stages above them they fill most of a page.
-const PART: usize = if cfg!(feature = "testing") {
-    4
-} else if cfg!(test) {
-    16
-} else {
-    448
-};
-
 /// The last stage.
-enum Last {
-    /// Lines within a tolerance.
+enum LastStage {
+    /// Lines within this tolerance, in 1/[`UNIT`] leaf.
     Lines(i64, Vec<Piece>),
-    /// The coordinate where each leaf begins. Where several leaves share one the last of them is
-    /// found; the true leaf is at most `below` to its left.
+    /// The coordinate where each leaf begins. If several leaves share one, the last of them is
+    /// found; the true leaf is at most `below` leaves to its left.
     Leaves { begins: Vec<u64>, below: u8 },
 }
 
 /// Collects the leaves of an index in key order, then fits a model to them.
 ///
-/// Memory: one entry and block a leaf, 24 bytes a leaf and more in between.
+/// Memory: an entry and a block for each leaf, and for a time 24 bytes and more for each leaf.
 #[derive(Debug, Clone, Default)]
 pub struct Training<const W: usize> {
     points: Vec<(Entry<W>, Block)>,
-    /// Keys by which lines are judged.
+    /// Keys that lines are tested with.
     pub samples: Samples<W>,
-    /// For the root of a divided model: leaves of all parts, and a bound for their blocks.
+    /// For the root of a divided model: the number of leaves of all parts, and a bound for their
+    /// blocks.
     over: Option<(u32, Block)>,
 }
 
@@ -110,8 +94,8 @@ impl<const W: usize> Training<W> {
         Self::default()
     }
 
-    /// Adds the next leaf: its low fence and its block. A leaf out of order is left out of the
-    /// fit; it keeps its ordinal.
+    /// Adds the next leaf: its low fence and its block. A leaf out of order is left out of the fit,
+    /// but has its ordinal.
     pub fn push(&mut self, low: &Entry<W>, block: Block) {
         self.points.push((*low, block));
     }
@@ -131,8 +115,9 @@ impl<const W: usize> Training<W> {
         self.points.is_empty()
     }
 
-    /// Fits the model and returns its bytes. `now_micros` (microseconds since the Unix epoch) only goes into the report.
-    /// More than 2^32 - 2 leaves or 4 GB give bytes that [`super::Model::open`] refuses.
+    /// Fits the model and returns its bytes. `now_micros`, in microseconds since the Unix epoch,
+    /// only goes into the report. For more than 2^32 - 2 leaves or 4 GB, [`super::Model::open`]
+    /// refuses the bytes.
     pub fn finish(&self, generation: u64, now_micros: i64) -> Vec<u8> {
         let begun = Instant::now();
         // The leftmost fence is minus infinity, not an observation.
@@ -143,28 +128,28 @@ impl<const W: usize> Training<W> {
             trained_micros: now_micros,
             points: self.points.len() as u64,
             fitted: steps.len() as u64,
-            exact: matches!(last, Last::Leaves { .. }),
+            exact: matches!(last, LastStage::Leaves { .. }),
             ..TrainingReport::default()
         };
         let mut exact = None;
         let stages = match last {
-            Last::Lines(tolerance, lines) => {
+            LastStage::Lines(tolerance, lines) => {
                 let wide = lines.iter().filter(|(_, l)| l.flags & SEARCH_TREE != 0);
                 report.searched = wide.count() as u64;
                 report.epsilon = tolerance as f64 / UNIT as f64;
                 report.histogram = stages::histogram(&lines, &steps);
-                let mut stages = stages::above(stages::positions(&lines), lines.len());
+                let mut stages = stages::upper_stages(stages::positions(&lines), lines.len());
                 if !lines.is_empty() {
                     stages.push(lines);
                 }
                 stages
             }
-            Last::Leaves { begins, below } => {
+            LastStage::Leaves { begins, below } => {
                 report.histogram[0] = report.fitted;
                 let steps = steps.iter().map(|s| Step::sharp(s.x, s.hi)).collect();
                 let count = begins.len();
                 exact = Some((begins, below));
-                stages::above(steps, count)
+                stages::upper_stages(steps, count)
             }
         };
         let leaves = exact.as_ref().map(|(begins, _)| begins.len());
@@ -182,27 +167,28 @@ impl<const W: usize> Training<W> {
         bytes
     }
 
-    /// The parts of a divided model, each a model of some leaves that follow one another. The first leaf of each begins at
-    /// minus infinity: its keys are told from those before by the root.
+    /// The parts of a divided model, each a model of [`PART_LEAVES`] adjacent leaves. The first
+    /// leaf of each part begins at minus infinity: the root separates its keys from those before.
     pub fn parts(&self, generation: u64, now_micros: i64) -> Vec<Vec<u8>> {
-        let parts = self.points.chunks(PART).zip(0u32..);
+        let parts = self.points.chunks(PART_LEAVES).zip(0u32..);
         let parts = parts.map(|(points, number)| {
             let mut part = Self {
                 points: points.to_vec(),
                 ..Self::default()
             };
             let keys = self.samples.keys.iter();
-            let keys = keys.filter(|(ordinal, _)| ordinal / PART as u32 == number);
-            let keys = keys.map(|&(ordinal, key)| (ordinal % PART as u32, key));
+            let keys = keys.filter(|(ordinal, _)| ordinal / PART_LEAVES as u32 == number);
+            let keys = keys.map(|&(ordinal, key)| (ordinal % PART_LEAVES as u32, key));
             part.samples.keys.extend(keys);
             part.finish(generation, now_micros)
         });
         parts.collect()
     }
 
-    /// The root above a divided model's parts, which are at these blocks: a model whose leaves they are.
+    /// The root of a divided model whose parts are at these blocks: a model whose "leaves" are the
+    /// parts.
     pub fn root(&self, blocks: &[Block], generation: u64, now_micros: i64) -> Vec<u8> {
-        let firsts = self.points.iter().step_by(PART);
+        let firsts = self.points.iter().step_by(PART_LEAVES);
         let end = self.points.iter().map(|point| point.1).max();
         let root = Self {
             points: firsts.zip(blocks).map(|(&(low, _), &b)| (low, b)).collect(),
@@ -215,7 +201,8 @@ impl<const W: usize> Training<W> {
         root.finish(generation, now_micros)
     }
 
-    /// The leaf of a key as a function of its coordinate, and the coordinate where each leaf begins.
+    /// The leaf of a key as a function of its coordinate, and the coordinate where each leaf
+    /// begins.
     fn steps(&self, axes: &[Axis]) -> (Vec<Step>, Vec<u64>) {
         let mut begins = Vec::with_capacity(self.points.len());
         let mut steps: Vec<Step> = Vec::with_capacity(self.points.len());
@@ -229,10 +216,10 @@ impl<const W: usize> Training<W> {
             let unique = coordinate::is_unique(axes, &low.key);
             let x = if unique && low.tie > 0 {
                 // The leaf begins amid the key's entries: a search for the key ends one leaf
-                // earlier, and only greater keys come here.
+                // earlier, and only greater keys lead here.
                 match x.checked_add(1) {
                     Some(x) => x,
-                    // No key comes here, nor to the leaves after it.
+                    // No key leads here or to the leaves after it.
                     None => break,
                 }
             } else {
@@ -269,36 +256,41 @@ impl<const W: usize> Training<W> {
         (steps, begins)
     }
 
-    /// Lines within the least tolerance as long as they are smaller than the leaves' own first
-    /// coordinates: four leaves a segment of 32 bytes. Else those coordinates, which are exact and
-    /// 0.1 % of the leaves. So are they where lines would lead too many of the sampled keys astray. Only where
-    /// many leaves share a coordinate neither will do, and lines are made coarser. The root of a divided model is
-    /// exact, too: a 32nd of a part are many leaves.
-    fn last_stage(&self, steps: &[Step], begins: Vec<u64>, axes: &[Axis]) -> Last {
-        let limit = 8 + self.points.len() / 4;
+    /// Chooses the last stage:
+    ///
+    /// - Lines within [`MIN_TOLERANCE`], if they take less room than the leaves' first coordinates,
+    ///   and if they do not send too many of the sampled keys to another leaf.
+    /// - Else the first coordinates of all leaves, which are exact and take 0.1 % of the leaves'
+    ///   room. Also for the root of a divided model: 1/32 of a part would be many leaves.
+    /// - If many leaves share a coordinate, neither is good: then lines of a coarser tolerance.
+    fn last_stage(&self, steps: &[Step], begins: Vec<u64>, axes: &[Axis]) -> LastStage {
+        let limit = EXTRA_SEGMENTS + self.points.len() / MIN_LEAVES_PER_SEGMENT;
         if self.over.is_none()
-            && let Some(lines) = stages::leaves(steps, TIGHTEST, limit)
-            && self.astray(&lines, axes) * ASTRAY <= self.samples.keys.len()
+            && let Some(lines) = stages::last_stage(steps, MIN_TOLERANCE, limit)
+            && self.strays(&lines, axes) * MIN_KEYS_PER_STRAY <= self.samples.keys.len()
         {
-            return Last::Lines(TIGHTEST, lines);
+            return LastStage::Lines(MIN_TOLERANCE, lines);
         }
         let below = steps.iter().map(|s| s.hi - s.lo).max().unwrap_or(0);
-        if let Some(below) = u8::try_from(below).ok().filter(|&b| u32::from(b) <= WIDEST) {
-            return Last::Leaves { begins, below };
+        if let Some(below) = u8::try_from(below)
+            .ok()
+            .filter(|&b| u32::from(b) <= MAX_BOUND_LEAVES)
+        {
+            return LastStage::Leaves { begins, below };
         }
-        let mut tolerance = TIGHTEST;
-        while tolerance < LOOSEST {
-            if let Some(lines) = stages::leaves(steps, tolerance, limit) {
-                return Last::Lines(tolerance, lines);
+        let mut tolerance = MIN_TOLERANCE;
+        while tolerance < MAX_TOLERANCE {
+            if let Some(lines) = stages::last_stage(steps, tolerance, limit) {
+                return LastStage::Lines(tolerance, lines);
             }
             tolerance *= 2;
         }
-        let lines = stages::leaves(steps, LOOSEST, usize::MAX);
-        Last::Lines(LOOSEST, lines.unwrap_or_default())
+        let lines = stages::last_stage(steps, MAX_TOLERANCE, usize::MAX);
+        LastStage::Lines(MAX_TOLERANCE, lines.unwrap_or_default())
     }
 
-    /// Sampled keys that these lines send to another leaf.
-    fn astray(&self, lines: &[Piece], axes: &[Axis]) -> usize {
+    /// The number of sampled keys that these lines send to another leaf.
+    fn strays(&self, lines: &[Piece], axes: &[Axis]) -> usize {
         let strays = self.samples.keys.iter().filter(|(ordinal, key)| {
             let x = coordinate::coordinate(axes.iter().copied(), key);
             let after = lines.partition_point(|(first, _)| *first <= x);
@@ -318,7 +310,7 @@ impl<const W: usize> Training<W> {
         let segments: usize = stages.iter().map(Vec::len).sum();
         let mut bytes = vec![0; HEAD];
         bytes.reserve(segments * SEGMENT + self.points.len() * 4 + 512);
-        for (i, stage) in stages.iter().take(STAGES).enumerate() {
+        for (i, stage) in stages.iter().take(MAX_STAGES).enumerate() {
             let at = bytes.len();
             set(&mut bytes, head::TABLE + 8 * i, at);
             set(&mut bytes, head::TABLE + 8 * i + 4, stage.len());
@@ -329,7 +321,7 @@ impl<const W: usize> Training<W> {
                 line.write(&mut bytes);
             }
         }
-        let mut count = stages.len().min(STAGES);
+        let mut count = stages.len().min(MAX_STAGES);
         if let Some((begins, below)) = exact {
             let at = bytes.len();
             set(&mut bytes, head::TABLE + 8 * count, at);
@@ -360,7 +352,7 @@ impl<const W: usize> Training<W> {
         put(&mut bytes, head::LEAVES, &leaves.to_le_bytes());
         put(&mut bytes, head::FIRST_BLOCK, &first.to_le_bytes());
         if self.over.is_some() {
-            put(&mut bytes, head::PART, &(PART as u16).to_le_bytes());
+            put(&mut bytes, head::PART, &(PART_LEAVES as u16).to_le_bytes());
         }
         bytes
     }
@@ -372,8 +364,8 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     }
 }
 
-/// Writes a size or an offset. One that does not fit makes a model that is longer than its bytes,
-/// which is refused.
+/// Writes a size or an offset. If it does not fit, the model is longer than its bytes and is
+/// refused.
 fn set(bytes: &mut [u8], at: usize, value: usize) {
     put(
         bytes,

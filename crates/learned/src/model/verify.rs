@@ -68,10 +68,13 @@ fn before<const W: usize>(key: &[u64; W]) -> Option<[u64; W]> {
 }
 
 impl Model<'_> {
-    /// Verifies the model against the leaves it was trained on, in key order: all blocks, and for each low
-    /// fence that its key, and the greatest key below, lie within the stored bounds. Since guesses
-    /// rise with the key, all keys in between then do too. `Err`: the first difference; leaves that were
-    /// split since make one, which only means that the model is out of date.
+    /// Verifies the model against the leaves it was trained on, in key order: the block of each
+    /// leaf, and that the key of each low fence, and the greatest key below it, are within the
+    /// stored bounds. Since guesses rise with the key, all keys in between then are, too.
+    ///
+    /// # Errors
+    /// The first difference. If leaves were split since the training, there is one; this only means
+    /// that the model is out of date.
     pub fn check<const W: usize>(&self, points: &[(Entry<W>, Block)]) -> Result<(), Mismatch> {
         if self.words() != W {
             return Err(Mismatch::Words {
@@ -111,10 +114,12 @@ impl Model<'_> {
         let truth = points
             .partition_point(|(low, _)| *low <= floor)
             .saturating_sub(1);
-        let (line, guess) = self.raw(key).ok_or(Mismatch::Nowhere { ordinal })?;
+        let (line, guess) = self
+            .predict_unclamped(key)
+            .ok_or(Mismatch::Nowhere { ordinal })?;
         let (below, above) = (u32::from(line.below), u32::from(line.above));
         let range = guess.saturating_sub(below) as usize..=guess as usize + above as usize;
-        // A segment that is searched in the tree promises nothing.
+        // A segment with this flag makes no predictions.
         if line.flags & SEARCH_TREE == 0 && !range.contains(&truth) {
             return Err(Mismatch::Bounds {
                 truth,

@@ -1,33 +1,37 @@
 //! Reading the model in place.
 //!
-//! The bytes may be anything: every offset is checked, every result clamped, and a search that a
-//! wrong bound led astray is repeated over the whole stage.
+//! The bytes may be damaged: every offset is checked, every result is clamped, and if a wrong bound
+//! misleads a search, it is repeated over the whole stage.
 
 use super::coordinate::{self, AXIS, Axis};
 use super::layout::{
-    HEAD, KEY, LINE, Line, MAGIC, SEARCH_TREE, SEGMENT, STAGES, VERSION, field, head, u32_of,
+    HEAD, KEY, LINE, Line, MAGIC, MAX_STAGES, SEARCH_TREE, SEGMENT, VERSION, field, head, u32_of,
     u64_of,
 };
 use super::report::TrainingReport;
 use crate::page::Block;
+use crate::policy::model::SEARCH_WINDOW;
 
-/// A model in bytes that may lie anywhere.
+/// A view of a model's bytes, which need no alignment.
 #[derive(Debug, Clone, Copy)]
 pub struct Model<'a> {
     head: &'a [u8; HEAD],
     bytes: &'a [u8],
 }
 
-/// Where a key should be.
+/// Where the model expects a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
     /// The leaf, counted in key order from 0; below [`Model::positions`].
     pub ordinal: u32,
-    /// When trained, the key's leaf was at most so many leaves to the left; at most `ordinal`.
+    /// When the model was trained, the key's leaf was at most this many leaves to the left; at most
+    /// `ordinal`.
     pub below: u32,
-    /// When trained, it was at most so many to the right; within the leaves.
+    /// When the model was trained, the key's leaf was at most this many leaves to the right; within
+    /// the leaves.
     pub above: u32,
-    /// About where in the leaf: 0 at its first entry, 1 behind its last. Good for prefetching only.
+    /// The approximate place in the leaf: 0 at its first entry, 1 behind its last. For prefetching
+    /// only.
     pub within: f32,
 }
 
@@ -48,7 +52,7 @@ pub struct Segment {
     pub below: u32,
     /// Measured: the true position is at most this far above the guess (255: or further).
     pub above: u32,
-    /// The bounds are too wide; its keys are searched in the tree.
+    /// The bounds are too wide: its keys are searched from the tree's root.
     pub search_tree: bool,
 }
 
@@ -60,8 +64,9 @@ struct Stage<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// A view of the model at the start of `bytes`; what follows it is ignored. Checks the header and that all
-    /// sections lie within, not what is in them. None: not a model of this version.
+    /// A view of the model at the start of `bytes`; bytes behind it are ignored. Checks the header,
+    /// and that all sections lie within the model, but not their contents. None: not a model of
+    /// this version.
     #[inline(always)]
     pub fn open(bytes: &'a [u8]) -> Option<Self> {
         let head: &[u8; HEAD] = bytes.first_chunk()?;
@@ -73,7 +78,7 @@ impl<'a> Model<'a> {
         let model = Self { head, bytes };
         let fits = |at: usize, len: usize| at.saturating_add(len) <= bytes.len();
         let sound = model.words() >= 1
-            && model.stages() <= STAGES
+            && model.stages() <= MAX_STAGES
             && (0..model.stages()).all(|i| {
                 let (at, count) = model.stage_at(i);
                 fits(at, count.saturating_mul(model.segment_bytes(i)))
@@ -90,28 +95,29 @@ impl<'a> Model<'a> {
         u64_of(self.head, head::GENERATION)
     }
 
-    /// Number of leaves trained on.
+    /// Number of leaves that the model was trained on.
     pub fn leaves(&self) -> u32 {
         u32_of(self.head, head::LEAVES)
     }
 
-    /// Leaves that each part of a divided model but the last knows; 0: the model is in one piece.
+    /// Leaves of each part of a divided model; the last part may have fewer. 0: the model is
+    /// undivided.
     #[inline(always)]
-    pub fn part(&self) -> u32 {
+    pub fn part_leaves(&self) -> u32 {
         u16::from_le_bytes(field(self.head, head::PART)).into()
     }
 
-    /// What predictions are about: leaves, or the parts of a divided model.
+    /// Number of positions that are predicted: leaves, or the parts of a divided model.
     #[inline(always)]
     pub fn positions(&self) -> u32 {
-        match self.part() {
+        match self.part_leaves() {
             0 => self.leaves(),
             part => self.leaves().div_ceil(part),
         }
     }
 
-    /// A bound for the blocks of a divided model's leaves.
-    pub fn end(&self) -> Block {
+    /// A bound for the blocks of a divided model's leaves: all are below it.
+    pub fn block_bound(&self) -> Block {
         u32_of(self.head, head::FIRST_BLOCK)
     }
 
@@ -181,8 +187,8 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// The leaf where entries of `key` begin. None: search the tree, since the keys around it are too
-    /// irregular, or the key has another number of words, or the bytes make no sense.
+    /// The leaf where the entries of `key` begin. None: no prediction, because the keys around it
+    /// are too irregular, or the key has another number of words, or the bytes are damaged.
     #[inline(always)]
     pub fn predict<const W: usize>(&self, key: &[u64; W]) -> Option<Prediction> {
         if W != self.words() {
@@ -202,7 +208,7 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// What a line would be that covers this leaf alone.
+    /// The line that covers this leaf alone.
     #[inline(always)]
     fn exact_line(&self, ordinal: usize) -> Line {
         Line {
@@ -237,13 +243,14 @@ impl<'a> Model<'a> {
         None
     }
 
-    /// The line that a key's prediction comes from, and its guess, nothing clamped or left out.
-    pub(super) fn raw<const W: usize>(&self, key: &[u64; W]) -> Option<(Line, u32)> {
+    /// The line that predicts a key, and its guess, even where [`Self::predict`] would clamp or
+    /// return None.
+    pub(super) fn predict_unclamped<const W: usize>(&self, key: &[u64; W]) -> Option<(Line, u32)> {
         self.locate(self.coordinate(key))
             .map(|(line, guess, _)| (line, guess))
     }
 
-    /// The block of a leaf, or of a divided model's part; None beyond them.
+    /// The block of a leaf, or of a part of a divided model. None: there is no such leaf or part.
     #[inline(always)]
     pub fn block(&self, ordinal: u32) -> Option<Block> {
         if ordinal >= self.positions() {
@@ -257,7 +264,7 @@ impl<'a> Model<'a> {
         block.first_chunk().map(|b| u32::from_le_bytes(*b))
     }
 
-    /// The leaf with this block, if the model knows it. Looks at all of a directory.
+    /// The leaf with this block, if the model knows it. Reads the whole directory.
     pub fn ordinal(&self, block: Block) -> Option<u32> {
         if self.at(head::DIRECTORY) == 0 {
             let first = u32_of(self.head, head::FIRST_BLOCK);
@@ -276,8 +283,8 @@ impl<'a> Model<'a> {
         coordinate::coordinate(axes.as_chunks().0.iter().map(Axis::read), key)
     }
 
-    /// The key at a coordinate, for inspection; where words outside the range observed in training
-    /// share a coordinate, the one inside. None: the keys have another number of words.
+    /// The key at a coordinate, for inspection. A word outside the range observed in training
+    /// becomes the nearest word inside. None: the keys have another number of words.
     pub fn key_at<const W: usize>(&self, x: u64) -> Option<[u64; W]> {
         if W != self.words() {
             return None;
@@ -287,7 +294,7 @@ impl<'a> Model<'a> {
         Some(coordinate::key_at(axes, x))
     }
 
-    /// A segment, for inspection; stages count from the root.
+    /// A segment, for inspection. Stage 0 is the root. None: there is no such segment.
     pub fn segment(&self, stage: usize, i: usize) -> Option<Segment> {
         if stage >= self.stages() {
             return None;
@@ -312,7 +319,7 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// How the training went; None if that part of the bytes is damaged.
+    /// The report of the training. None: its bytes are damaged.
     pub fn report(&self) -> Option<TrainingReport> {
         let report = self.bytes.get(self.at(head::REPORT)..)?;
         TrainingReport::decode(report.get(..self.at(head::REPORT_LENGTH))?)
@@ -320,15 +327,15 @@ impl<'a> Model<'a> {
 }
 
 impl Stage<'_> {
-    /// The segment of `x`: the last that begins at or below it, looked for from `from` up to `to`.
+    /// The segment of `x`: the last one that begins at or below it. It is expected in `from..to`.
     #[inline(always)]
     fn find(&self, x: u64, from: usize, to: usize) -> Option<usize> {
         let len = self.keys.len();
         let to = to.min(len);
         let from = from.min(to.checked_sub(1)?);
-        let i = if to - from <= WINDOW && len >= WINDOW {
-            // More keys than asked for do no harm.
-            let from = from.min(len - WINDOW);
+        let i = if to - from <= SEARCH_WINDOW && len >= SEARCH_WINDOW {
+            // To compare more keys than asked for does no harm.
+            let from = from.min(len - SEARCH_WINDOW);
             from + last_of_window(self.keys.get(from..)?.first_chunk()?, x)
         } else {
             from + last_at_or_below(self.keys.get(from..to)?, x)
@@ -355,7 +362,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Bounds measured in training never lead here; damaged ones do.
+    /// Bounds measured in training never lead here; damaged bounds do.
     #[cold]
     #[inline(never)]
     fn find_anywhere(&self, x: u64) -> usize {
@@ -363,22 +370,20 @@ impl Stage<'_> {
     }
 }
 
-/// Keys compared at once: as many as the bounds of an upper stage leave, or nearly.
-const WINDOW: usize = 8;
+const _: () = assert!(SEARCH_WINDOW == 8, "last_of_window takes three steps");
 
 /// Index of the last key at or below `x`; 0 if there is none. Always the same three steps.
 #[inline(always)]
-fn last_of_window(keys: &[[u8; KEY]; WINDOW], x: u64) -> usize {
+fn last_of_window(keys: &[[u8; KEY]; SEARCH_WINDOW], x: u64) -> usize {
     let step = |at: usize, width: usize| {
-        let key = u64::from_le_bytes(keys[(at + width) & (WINDOW - 1)]);
+        let key = u64::from_le_bytes(keys[(at + width) & (SEARCH_WINDOW - 1)]);
         at + width * usize::from(key <= x)
     };
     step(step(step(0, 4), 2), 1)
 }
 
-/// Index of the last key at or below `x`; 0 if there is none. The number of steps
-/// depends on the length alone and each is a conditional move, since branches here are
-/// unpredictable.
+/// Index of the last key at or below `x`; 0 if there is none. The number of steps depends on the
+/// length alone. Each step is a conditional move, since branches here are unpredictable.
 #[inline(always)]
 fn last_at_or_below(keys: &[[u8; KEY]], x: u64) -> usize {
     let mut at = 0;

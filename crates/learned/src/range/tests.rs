@@ -16,9 +16,9 @@ fn holds(comparison: Comparison, order: Ordering) -> bool {
 }
 
 /// Every value of a signed 64-bit column.
-const DOMAIN: Limits = Limits::of(i64::MIN as i128, i64::MAX as i128);
+const DOMAIN: Limits = Limits::within(i64::MIN as i128, i64::MAX as i128);
 
-/// Whether a value may satisfy the limits, and whether it is sure to; by their pieces.
+/// Whether a value may satisfy the limits, and whether it surely does, by their pieces.
 fn within(limits: &Limits, v: i128) -> (bool, bool) {
     let mut hits = limits.pieces().filter(|(p, _)| p.first <= v && v <= p.last);
     let hit = hits.next();
@@ -51,7 +51,7 @@ proptest! {
     ) {
         let mut limits = DOMAIN;
         for &(key, op, between) in &keys {
-            // "between" stands for key - 1/2.
+            // `between`: key - 1/2.
             limits.restrict(ALL[op], if between { Place::before(key) } else { Place::at(key) });
         }
         prop_assert!(limits.is_exact() || limits.is_empty());
@@ -99,20 +99,27 @@ proptest! {
 
     #[test]
     fn lists_select_what_one_condition_of_each_selects(
-        lists in prop::collection::vec(prop::collection::vec((-9i128..9, 0i128..4, 0usize..5), 0..6), 1..4),
+        lists in prop::collection::vec(
+            prop::collection::vec((-9i128..9, 0i128..4, 0usize..5), 0..6),
+            1..4,
+        ),
     ) {
         let limits = |&(first, length, op): &(i128, i128, usize)| {
             let mut limits = DOMAIN;
-            // Zones only where the length is odd: points else.
-            let place = if length % 2 == 1 { Place::zone(first, first + length) } else { Place::at(first) };
+            // Zones where the length is odd, else points.
+            let place = if length % 2 == 1 {
+                Place::zone(first, first + length)
+            } else {
+                Place::at(first)
+            };
             limits.restrict(ALL[op], place);
             limits
         };
         let mut found = vec![DOMAIN];
         for list in &lists {
             let mut any: Vec<_> = list.iter().map(limits).collect();
-            any_of(&mut any);
-            found = both(&found, &any);
+            union(&mut any);
+            found = intersection(&found, &any);
         }
         for v in -12i128..15 {
             let may = lists.iter().all(|list| list.iter().map(limits).any(|l| within(&l, v).0));
@@ -127,8 +134,14 @@ proptest! {
     }
 
     #[test]
-    fn division_keeps_the_order(below in -1000i128..1000, length in 0i128..50, unit in 1i128..40, k in -1100i128..1100) {
-        let place = Place { below, last: below + length - 1, exact: length == 0 }.divided(unit);
+    fn division_keeps_the_order(
+        below in -1000i128..1000,
+        length in 0i128..50,
+        unit in 1i128..40,
+        k in -1100i128..1100,
+    ) {
+        let place = Place { below, last: below + length - 1, exact: length == 0 };
+        let place = place.divided(unit);
         prop_assert_eq!(k < place.below, k * unit < below);
         prop_assert_eq!(k > place.last, k * unit >= below + length);
     }
@@ -147,7 +160,7 @@ fn beyond_the_domain() {
 
 #[test]
 fn the_ends_of_128_bits() {
-    let all = Limits::of(i128::MIN, i128::MAX);
+    let all = Limits::within(i128::MIN, i128::MAX);
     for (comparison, at_least, at_most) in [
         (Less, false, true),
         (LessOrEqual, true, true),
@@ -155,7 +168,7 @@ fn the_ends_of_128_bits() {
         (GreaterOrEqual, true, true),
         (Greater, true, false),
     ] {
-        // Compared with the least value, the least value itself; the same of the greatest.
+        // The comparison of the least value with itself; then of the greatest.
         let mut limits = all;
         limits.restrict(comparison, Place::at(i128::MIN));
         let least = matches!(comparison, LessOrEqual | Equal | GreaterOrEqual);

@@ -6,17 +6,17 @@ pub(crate) const FIELDS: [Field; 3] = [
     Field {
         at: 0,
         words: 1,
-        ties: false,
+        has_null_bit: false,
     },
     Field {
         at: 1,
         words: 2,
-        ties: false,
+        has_null_bit: false,
     },
     Field {
         at: 3,
         words: 1,
-        ties: true,
+        has_null_bit: true,
     },
 ];
 
@@ -66,7 +66,8 @@ pub(crate) fn cuts() -> impl Strategy<Value = Vec<(usize, usize, bool)>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 200 }))]
-    /// Every combination of values is in a range and passes the filters just if it satisfies all conditions.
+    /// A combination of values is in a range and passes the filters if and only if it satisfies all
+    /// conditions.
     #[test]
     fn ranges_and_filters_select_what_the_conditions_select(
         columns in prop::collection::vec(prop::option::of(cuts()), 3..=3),
@@ -87,9 +88,10 @@ proptest! {
                     entry.tie |= tid;
                     let hit = found.iter().find(|r| r.from <= entry && entry < r.until);
                     let parts = [a, b, c];
-                    // The sureness of the span that the column's value is in.
+                    // Whether the span that has the column's value is sure.
                     let inside = |c: &Condition<5>| {
-                        let part = FIELDS.iter().position(|f| f == &c.field).map(|i| parts[i]).unwrap();
+                        let column = FIELDS.iter().position(|f| f == &c.field).unwrap();
+                        let part = parts[column];
                         c.spans.iter().find(|s| s.first <= part && part <= s.last).map(|s| s.sure)
                     };
                     prop_assert_eq!(hit.is_some(), by_range.iter().all(|c| inside(c).is_some()));
@@ -133,7 +135,7 @@ fn lists_that_multiply_to_too_many_ranges_become_filters() {
     let field = |at| Field {
         at,
         words: 1,
-        ties: false,
+        has_null_bit: false,
     };
     let list = |at: usize| {
         let part = |v: u64| {
@@ -170,7 +172,7 @@ fn a_point_is_the_range_of_a_single_value() {
                 field: Field {
                     at: 0,
                     words: 1,
-                    ties: true,
+                    has_null_bit: true,
                 },
                 spans: SmallVec::from_buf([Span {
                     first: value,

@@ -1,28 +1,27 @@
-//! Building an index from entries in order: leaves, then the levels above, the model, the meta page.
+//! Building an index from sorted entries: first the leaves, then the levels above them, the model,
+//! and the meta page.
 
-use super::chain;
+use super::model_pages;
 use crate::error::{Error, Result};
 use crate::inner::{self, Frame, Inner, Item};
 use crate::key::Entry;
 use crate::leaf::{Contents, Leaf, Packer};
-use crate::meta::{Meta, ModelAt};
+use crate::meta::{Meta, ModelLocation};
 use crate::model::{Samples, Training};
 use crate::page::{self, Block, Kind, META, Page};
+use crate::policy::tree::INNER_BUILD_PERCENT;
 
-/// The first leaf, which stays the leftmost one.
+/// The first leaf. It stays the leftmost one.
 const FIRST_LEAF: Block = META + 1;
-/// Percentage of an inner page that a build fills.
-const INNER_FILL: usize = 90;
-
-/// Where a build's pages go.
+/// Receives the pages of a build.
 pub trait Sink {
-    /// Stores a page. Blocks come in any order; a build that starts over writes some again.
+    /// Stores a page. Blocks come in any order. A build that starts over writes some again.
     fn put(&mut self, block: Block, page: &Page) -> Result<()>;
 }
 
-/// What a build made.
+/// The result of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Built {
+pub struct BuildReport {
     /// Leaves.
     pub leaves: u64,
     /// Entries.
@@ -31,7 +30,7 @@ pub struct Built {
     pub height: u32,
     /// Bytes of the model.
     pub model_bytes: u64,
-    /// Blocks, the meta page included.
+    /// Blocks of the index, the meta page included.
     pub blocks: Block,
 }
 
@@ -42,7 +41,7 @@ pub struct Builder<'s, S: Sink, const W: usize> {
     descriptor: [u8; 8],
     inner_limit: usize,
     packer: Packer<W>,
-    /// The last full leaf, which is written when it is known whether another one follows.
+    /// The last full leaf. It is written when it is known whether another leaf follows.
     held: Option<Contents<W>>,
     leaves: Vec<Item<W>>,
     samples: Samples<W>,
@@ -51,7 +50,7 @@ pub struct Builder<'s, S: Sink, const W: usize> {
 }
 
 impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
-    /// Starts a build whose leaves are filled to `fill` percent.
+    /// A build that fills leaves to `fill` percent. `descriptor` goes into the meta page.
     pub fn new(sink: &'s mut S, fill: u8, descriptor: [u8; 8]) -> Self {
         Self {
             sink,
@@ -67,19 +66,23 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         }
     }
 
-    /// Inner pages get no more than `limit` (at least 3) items, so that small trees are high.
+    /// Gives inner pages at most `limit` items (at least 3), so that small trees are high.
     #[must_use]
     pub fn with_inner_limit(mut self, limit: usize) -> Self {
         self.inner_limit = limit.clamp(3, Inner::<W>::CAPACITY);
         self
     }
 
-    /// Whether `entry` may come next. If not, [`Builder::restart`] or sort first.
+    /// Whether `entry` is above all entries so far. If not, sort the entries first, or
+    /// [`Builder::restart`].
     pub fn accepts(&self, entry: &Entry<W>) -> bool {
         self.last.as_ref() < Some(entry)
     }
 
-    /// Adds an entry above all before it.
+    /// Adds an entry above all entries so far.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if it is not above them.
     pub fn push(&mut self, entry: Entry<W>) -> Result<()> {
         if !self.accepts(&entry) {
             let fault = "entries of a build are not in order, or one came twice";
@@ -93,8 +96,8 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         }
     }
 
-    /// Hands all entries pushed so far to `visit`, in order, and starts over. `read` returns what
-    /// the sink was given for a block.
+    /// Passes all entries so far to `visit`, in order, and starts over. `read` returns the page
+    /// that the sink received for a block.
     pub fn restart(
         &mut self,
         read: &mut dyn FnMut(Block) -> Result<Box<Page>>,
@@ -119,8 +122,9 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         Ok(())
     }
 
-    /// Writes the rest: the last leaf, the inner pages, the model, and the meta page last of all.
-    pub fn finish(mut self, now_micros: i64) -> Result<Built> {
+    /// Writes the rest: the last leaf, the inner pages, the model, and the meta page at the end.
+    /// `now_micros`: microseconds since the Unix epoch, for the model's report.
+    pub fn finish(mut self, now_micros: i64) -> Result<BuildReport> {
         let packer = std::mem::replace(&mut self.packer, Packer::new(self.fill));
         for rest in packer.finish() {
             self.hold(rest)?;
@@ -141,11 +145,11 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         }
         let (root, level) = self.write_inner(&mut next)?;
 
-        let mut model = ModelAt::NONE;
-        // A single leaf is found without a model.
+        let mut model = ModelLocation::NONE;
+        // A single leaf needs no model.
         if leaves > 1 {
             let sink = &mut self.sink;
-            let place = chain::lay_out(&training, 1, now_micros, &mut |page| {
+            let place = model_pages::write_list(&training, 1, now_micros, &mut |page| {
                 sink.put(next, &page)?;
                 next += 1;
                 Ok(Some(next - 1))
@@ -161,7 +165,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
             fill: self.fill,
         };
         self.sink.put(META, &meta.to_page::<W>())?;
-        Ok(Built {
+        Ok(BuildReport {
             leaves,
             entries: self.entries,
             height: u32::from(level) + 1,
@@ -173,7 +177,7 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
     fn hold(&mut self, leaf: Contents<W>) -> Result<()> {
         let low = self.held.as_ref().map_or(Entry::MIN, |held| held.high);
         if leaf.low != low || leaf.low >= leaf.high {
-            let fault = "a built leaf does not begin where the one before ends";
+            let fault = "a built leaf does not begin where the leaf before ends";
             return Err(Error::corrupted(self.next_leaf(), fault));
         }
         match self.held.replace(leaf) {
@@ -204,11 +208,12 @@ impl<'s, S: Sink, const W: usize> Builder<'s, S, W> {
         Ok(())
     }
 
-    /// Level by level until one page holds all; returns the root.
+    /// Writes level by level until a level has one page. Returns that page, the root, and its
+    /// level.
     fn write_inner(&mut self, next: &mut Block) -> Result<(Block, u8)> {
         let mut level = 0;
         let mut below = std::mem::take(&mut self.leaves);
-        let most = (self.inner_limit * INNER_FILL / 100).max(2);
+        let most = (self.inner_limit * INNER_BUILD_PERCENT / 100).max(2);
         while below.len() > 1 {
             level += 1;
             let pages = below.len().div_ceil(most);
@@ -239,12 +244,12 @@ pub fn empty_index<const W: usize>(fill: u8, descriptor: [u8; 8]) -> [(Block, Bo
     let meta = Meta {
         root: FIRST_LEAF,
         level: 0,
-        model: ModelAt::NONE,
+        model: ModelLocation::NONE,
         descriptor,
         fill,
     };
     let leaf = Contents::<W>::empty(Entry::MIN, Entry::MAX).to_page();
-    // No entries fit on any page; the alternative only keeps this function free of errors.
+    // A leaf without entries always fits on a page: the alternative is never used.
     let leaf = leaf.unwrap_or_else(|| page::init(Kind::Leaf, 0, W));
     [(META, meta.to_page::<W>()), (FIRST_LEAF, leaf)]
 }

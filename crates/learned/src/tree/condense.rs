@@ -1,66 +1,70 @@
-//! Making the leaves fewer that a vacuum has passed.
+//! Making the leaves fewer that a VACUUM has passed.
 //!
-//! Two neighbours that fit on one page are merged. But halves of a split beside full leaves would stay half empty for good: no two
-//! neighbours fit together. So a vacuum looks back at the last few leaves, and where these would fit on one page less, it fills
-//! each up from the next ([`Tree::shift`]), until two are left that can be merged. Each step logs the images of two pages, so none is
-//! taken before it is known to what end, and none where nothing has died.
+//! Two neighbours that fit on one page are joined. But halves of a split beside full leaves would
+//! stay half empty forever, since a half and a full leaf do not fit on one page. So a VACUUM looks
+//! back at the last few leaves. Where these would fit on one page less, it fills each one up from
+//! the next one ([`Tree::shift_left`]) until the last two can be joined. Each step logs the images
+//! of two pages: so nothing is moved before it is known that a page will be freed, and nothing
+//! where no entry has died.
 
 use super::Tree;
 use crate::error::Result;
 use crate::key::Entry;
 use crate::leaf::{DENSE, Fill};
-use crate::page::{Block, MERGED_FILL};
+use crate::page::Block;
+use crate::policy::tree::{CONDENSE_MARGIN_PERCENT, CONDENSE_WINDOW_LEAVES, MAX_JOINED_PERCENT};
 use crate::store::Store;
-use crate::tree::Vacuumed;
+use crate::tree::VacuumReport;
 
-/// So many leaves are looked at together.
-const WINDOW: usize = 5;
-/// Percentage of a page that filling up may waste: entries may take a little more room where they go.
-const MARGIN: usize = 3;
-
-/// A leaf that a vacuum has passed.
-pub(super) struct Passed<const W: usize> {
+/// A leaf that the current VACUUM has passed.
+pub(super) struct VacuumedLeaf<const W: usize> {
     pub block: Block,
     pub low: Entry<W>,
     pub fill: Fill<W>,
-    /// Entries were removed from it, by this VACUUM or since the one before.
+    /// Entries were deleted from it, by this VACUUM or since the one before.
     pub thinned: bool,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// Adds a leaf to those that were passed just before, and makes these fewer, if possible. Called without any lock held.
+    /// Adds a leaf to those that were passed just before, and makes these fewer, if possible. No
+    /// lock may be held.
     pub(super) fn condense(
         &self,
-        passed: &mut Vec<Passed<W>>,
-        here: Passed<W>,
-        done: &mut Vacuumed,
+        passed: &mut Vec<VacuumedLeaf<W>>,
+        here: VacuumedLeaf<W>,
+        done: &mut VacuumReport,
     ) -> Result<()> {
-        self.join(passed, here, false, done)?;
-        if let Some(from) = window(passed) {
+        self.add_or_join(passed, here, false, done)?;
+        if let Some(from) = condensable(passed) {
             for leaf in passed.split_off(from) {
                 let own = passed.len() > from;
-                self.join(passed, leaf, own, done)?;
+                self.add_or_join(passed, leaf, own, done)?;
             }
         }
-        let old = passed.len().saturating_sub(WINDOW);
+        let old = passed.len().saturating_sub(CONDENSE_WINDOW_LEAVES);
         passed.drain(..old);
         Ok(())
     }
 
-    /// Merges a leaf into the last one or, if it may `shift` entries, fills that up; else adds it.
-    fn join(
+    /// Joins a leaf with the last one passed. If they do not fit on one page, `may_shift` allows to
+    /// fill the last one up from it. Else adds it.
+    fn add_or_join(
         &self,
-        passed: &mut Vec<Passed<W>>,
-        here: Passed<W>,
-        shift: bool,
-        done: &mut Vacuumed,
+        passed: &mut Vec<VacuumedLeaf<W>>,
+        here: VacuumedLeaf<W>,
+        may_shift: bool,
+        done: &mut VacuumReport,
     ) -> Result<()> {
         if let Some(last) = passed.last_mut() {
-            // Where nothing dies, the room that splits have left is for entries to come.
+            // Where nothing dies, the room that splits have left is for the entries to come.
             let thinned = last.thinned || here.thinned;
-            let percent = if thinned || shift { DENSE } else { MERGED_FILL };
+            let percent = if thinned || may_shift {
+                DENSE
+            } else {
+                MAX_JOINED_PERCENT
+            };
             if last.fill.may_join(&here.fill, percent)
-                && self.merge_leaves(last.block, here.block, &here.low, percent)?
+                && self.join_leaves(last.block, here.block, &here.low, percent)?
             {
                 done.leaves -= 1;
                 done.freed += 1;
@@ -69,7 +73,9 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 self.store.interrupt();
                 return Ok(());
             }
-            if shift && let Some((fill, rest)) = self.shift(last.block, here.block, &here.low)? {
+            if may_shift
+                && let Some((fill, rest)) = self.shift_left(last.block, here.block, &here.low)?
+            {
                 last.fill = fill;
                 passed.push(rest);
                 self.store.interrupt();
@@ -81,16 +87,17 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 }
 
-/// Where the fewest last leaves begin that would fit on one page less; None: there are none, or nothing has died in them.
-fn window<const W: usize>(passed: &[Passed<W>]) -> Option<usize> {
+/// The index from which on the leaves would fit on one page less, for the fewest such leaves. None:
+/// there are none, or nothing has died in them.
+fn condensable<const W: usize>(passed: &[VacuumedLeaf<W>]) -> Option<usize> {
     let mut leaves = passed.iter().enumerate().rev();
     let (_, last) = leaves.next()?;
     let (mut all, mut thinned) = (last.fill, last.thinned);
     for (pages, (from, leaf)) in (1..).zip(leaves) {
         all = all.plus(&leaf.fill);
         thinned |= leaf.thinned;
-        // Two would have been merged, if that were possible.
-        if pages > 1 && thinned && all.takes(pages * DENSE - MARGIN) {
+        // Two leaves would have been joined, if that were possible.
+        if pages > 1 && thinned && all.takes(pages * DENSE - CONDENSE_MARGIN_PERCENT) {
             return Some(from);
         }
     }

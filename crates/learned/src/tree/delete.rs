@@ -1,4 +1,4 @@
-//! Removing the entries of dead rows from single leaves.
+//! Deleting the entries of dead rows from single leaves.
 
 use super::Tree;
 use crate::error::Result;
@@ -8,17 +8,29 @@ use crate::leaf::{Dead, Leaf, Suspect};
 use crate::page::{Block, CHURNED, THINNED};
 use crate::store::{Change, Guard, Store};
 
-/// Question and answer about a leaf, again and again in the same memory.
+/// The entries of a leaf that may be dead, and those of them that are. VACUUM uses the same buffers
+/// for all leaves.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct DeadBuffers {
     suspects: Vec<Suspect>,
+    /// Indexes of `suspects`.
     dead: Vec<usize>,
 }
 
+/// What deletes the dead entries of a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deleter {
+    /// VACUUM. It may leave a few dead entries as tombstones, and it clears the flag [`THINNED`]
+    /// that others have set since it last passed the leaf.
+    Vacuum,
+    /// An insert that needs room. It sets [`THINNED`].
+    Insert,
+}
+
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// Keeps those of `entries` that the page has: none, if it is no leaf any more.
+    /// Keeps those of `entries` that the page has: none, if the page is no longer a leaf.
     pub fn retain_present(&self, page: &S::Read, entries: &mut Vec<Entry<W>>) -> Result<()> {
-        if fences::of::<W>(page, page.block(), 0)?.is_none() {
+        if fences::read::<W>(page, page.block(), 0)?.is_none() {
             entries.clear();
             return Ok(());
         }
@@ -33,11 +45,11 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Removes those of `entries` (ascending) that the leaf `block` has. What has moved on is left to
-    /// VACUUM. Called without any lock held.
+    /// Deletes those of `entries` (ascending) that the leaf `block` has. Entries that have moved to
+    /// another leaf are left to VACUUM. No lock may be held.
     pub fn delete(&self, block: Block, entries: &[Entry<W>]) -> Result<()> {
         let mut leaf = self.store.write(block)?;
-        if fences::of::<W>(&leaf, block, 0)?.is_none() {
+        if fences::read::<W>(&leaf, block, 0)?.is_none() {
             return Ok(());
         }
         let Some(page) = Leaf::<W>::open(&leaf, block)?.delete(entries)? else {
@@ -47,10 +59,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         self.store.commit(&mut [(&mut leaf, change)])
     }
 
-    /// The ties of the page's entries: none, if it is no leaf any more.
+    /// The ties of the page's entries: none, if the page is no longer a leaf.
     pub fn ties(&self, page: &S::Read) -> Result<Vec<u64>> {
         let mut ties = Vec::new();
-        if fences::of::<W>(page, page.block(), 0)?.is_some() {
+        if fences::read::<W>(page, page.block(), 0)?.is_some() {
             let mut suspects = Vec::new();
             Leaf::<W>::open(page, page.block())?.suspects(&|_| true, &mut suspects)?;
             ties.extend(suspects.iter().map(|one| one.tie));
@@ -58,44 +70,52 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(ties)
     }
 
-    /// Encodes the leaf `block` afresh without the entries whose tie is `dead`, to make room for others; gives
-    /// their number. What has moved on is left to VACUUM. Called without any lock held.
-    pub fn purge(&self, block: Block, dead: &mut dyn Dead) -> Result<usize> {
+    /// Makes room in the leaf `block`: encodes it again without the entries whose tie is `dead`.
+    /// Returns the number of entries deleted. Entries that have moved to another leaf are left to
+    /// VACUUM. No lock may be held.
+    pub fn delete_dead(&self, block: Block, dead: &mut dyn Dead) -> Result<usize> {
         let mut leaf = self.store.write(block)?;
-        if fences::of::<W>(&leaf, block, 0)?.is_none() {
+        if fences::read::<W>(&leaf, block, 0)?.is_none() {
             return Ok(0);
         }
-        self.remove(&mut leaf, dead, &mut Asked::default(), false)
+        self.delete_dead_from(
+            &mut leaf,
+            dead,
+            &mut DeadBuffers::default(),
+            Deleter::Insert,
+        )
     }
 
-    /// Removes the entries of a leaf whose tie is `dead`, asking once for each suspect; gives their number. A `vacuum` may leave few as tombstones, and takes the mark off
-    /// that others have thinned the leaf; these set it. All mark it as churned, until a vacuum finds nothing new.
-    pub(super) fn remove(
+    /// Deletes the entries of a leaf whose tie is `dead`, which is asked once for each suspect.
+    /// Returns the number of entries deleted. The leaf gets the flag [`CHURNED`], which a VACUUM
+    /// clears that finds no dead entry and no [`THINNED`].
+    pub(super) fn delete_dead_from(
         &self,
         leaf: &mut S::Write,
         dead: &mut dyn Dead,
-        asked: &mut Asked,
-        vacuum: bool,
+        buffers: &mut DeadBuffers,
+        deleter: Deleter,
     ) -> Result<usize> {
         let view = Leaf::<W>::open(leaf, leaf.block())?;
-        asked.suspects.clear();
-        asked.dead.clear();
-        view.suspects(dead, &mut asked.suspects)?;
-        dead.find(&asked.suspects, &mut asked.dead);
+        buffers.suspects.clear();
+        buffers.dead.clear();
+        view.suspects(dead, &mut buffers.suspects)?;
+        dead.find(&buffers.suspects, &mut buffers.dead);
         let flags = view.flags();
-        let flags = match (vacuum, asked.dead.is_empty()) {
-            // Nothing died here since VACUUM came last.
+        let is_vacuum = deleter == Deleter::Vacuum;
+        let flags = match (is_vacuum, buffers.dead.is_empty()) {
+            // Nothing died here since the last VACUUM.
             (true, true) if flags & THINNED == 0 => flags & !CHURNED,
             (true, true) => flags & !THINNED,
             (true, false) => flags & !THINNED | CHURNED,
             (false, true) => flags,
             (false, false) => flags | THINNED | CHURNED,
         };
-        // Nothing is appended in place behind tombstones, so the rightmost leaf had better have none.
-        let leave = vacuum && view.high() < Entry::MAX;
-        if let Some(change) = view.without(&asked.dead, leave, flags)? {
+        // The rightmost leaf gets no tombstones: entries are not appended in place behind them.
+        let may_leave_tombstones = is_vacuum && view.high() < Entry::MAX;
+        if let Some(change) = view.without(&buffers.dead, may_leave_tombstones, flags)? {
             self.store.commit(&mut [(leaf, change)])?;
         }
-        Ok(asked.dead.len())
+        Ok(buffers.dead.len())
     }
 }

@@ -1,26 +1,38 @@
 //! The tree: leaves with all entries, inner pages above them, the meta page, the model.
 //!
-//! Rules that all of this keeps (ARCHITECTURE.md has the reasons):
-//! - Locks go right and up: a page is locked only while the pages held are left of it on its level
-//!   or on lower levels; the meta page comes last. Freshly allocated pages are outside this order.
-//! - After each lock kind, level and fences are checked. Left of its key a search follows right
-//!   links, whose target must begin at the fence just left; anything else is a restart.
+//! Invariants (ARCHITECTURE.md has the reasons; `crate::mem` and [`Tree::verify`] check them in the
+//! tests):
+//! - Locks go right and up: a page is locked only while all pages held are left of it on its level,
+//!   or on lower levels. The meta page is last. New pages are outside this order.
+//! - After each lock, kind, level and fences of the page are checked. A search that is left of its
+//!   key moves right; the right sibling must begin at the high fence just read. In every other case
+//!   the search restarts.
 //! - Every record leaves a tree in which each key reaches its leaf by downlinks and right links.
+//!
+//! Where to look:
+//! - searches: `descend`, `scan`, `recent_leaves` (leaves that the model does not know),
+//!   `search_counts` and `shared_counts` (statistics)
+//! - inserts: `insert`, `unique`, `split`, and `shift` (room in neighbours)
+//! - deletions: `delete` (dead rows of one leaf), `vacuum`, `condense`, `join`, `shift`
+//! - the model: `train`, `stale`, `model_pages`
+//! - whole indexes: `build`, `verify`
+//!
+//! [`crate::policy::tree`] has the thresholds.
 
 mod build;
-mod chain;
 mod condense;
-mod counts;
 mod delete;
 mod descend;
 mod insert;
-mod merge;
-mod recent;
+mod join;
+mod model_pages;
+mod recent_leaves;
 mod scan;
+mod search_counts;
+mod shared_counts;
 mod shift;
 mod split;
 mod stale;
-mod tally;
 mod train;
 mod unique;
 mod vacuum;
@@ -32,14 +44,14 @@ mod tests;
 use std::cell::{Cell, RefCell};
 
 pub use crate::leaf::{Dead, Offsets, Suspect};
-pub use build::{Builder, Built, Sink, empty_index};
-pub use counts::Counts;
-pub use insert::{How, Inserted};
-pub use recent::Recent;
-pub use tally::Tally;
-pub use train::{Swept, has_grown};
-pub use unique::{Judge, Verdict};
-pub use vacuum::Vacuumed;
+pub use build::{BuildReport, Builder, Sink, empty_index};
+pub use insert::{InsertOutcome, Inserted};
+pub use recent_leaves::RecentLeaves;
+pub use search_counts::SearchCounts;
+pub use shared_counts::SharedSearchCounts;
+pub use train::{SweepReport, has_grown};
+pub use unique::{UniqueCheck, UniqueVerdict};
+pub use vacuum::VacuumReport;
 pub use verify::TreeReport;
 
 use crate::error::{Error, Result};
@@ -47,56 +59,56 @@ use crate::inner::Inner;
 use crate::meta::Meta;
 use crate::model::Loaded;
 use crate::page::{Block, META};
+use crate::policy::tree::MAX_RESTARTS;
 use crate::store::Store;
-
-/// Searches that are led astray more often than this give up: no concurrency explains it.
-const RESTARTS: u32 = 100;
 
 /// An index with keys of `W` words in `store`, and hints where to look first.
 pub struct Tree<'s, S: Store, const W: usize> {
     /// The pages.
     pub store: &'s S,
-    /// The root and its level as last seen: a hint.
+    /// The root and its level as last seen. The hint may be out of date.
     root: Cell<Option<(Block, u8)>>,
     model: Option<Loaded<'s>>,
-    recent: Option<&'s Recent<W>>,
-    /// What the searches met.
-    pub counts: Counts,
+    recent_leaves: Option<&'s RecentLeaves<W>>,
+    /// How the searches found their leaves.
+    pub counts: SearchCounts,
+    /// Items of an inner page, at most.
     inner_limit: usize,
-    splits: Splits,
-    /// Pages held while others are sought above them. A damaged link may lead back to one of
-    /// them, and a page lock is not to be had twice.
+    split_policy: SplitPolicy,
+    /// Pages that are locked while others are searched for. A damaged link may lead back to one of
+    /// them, and to lock it a second time would wait forever.
     held: RefCell<Vec<Block>>,
 }
 
 /// Which full leaves an insert may split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Splits {
-    /// Any.
+pub enum SplitPolicy {
+    /// Every leaf.
     Always,
-    /// Those where no entries die (see [`crate::page::CHURNED`]): the others' neighbours are likely to have room.
+    /// Leaves where no entries die (without [`crate::page::CHURNED`]). The neighbours of the other
+    /// leaves are likely to have room.
     UnlessChurned,
-    /// None.
+    /// No leaf.
     Never,
 }
 
 impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
-    /// Searches descend from the root.
+    /// A tree without model: searches descend from the root.
     pub fn new(store: &'s S) -> Self {
         Self {
             store,
             root: Cell::new(None),
             model: None,
-            recent: None,
-            counts: Counts::default(),
+            recent_leaves: None,
+            counts: SearchCounts::default(),
             inner_limit: Inner::<W>::LIMIT,
-            splits: Splits::Always,
+            split_policy: SplitPolicy::Always,
             held: RefCell::new(Vec::new()),
         }
     }
 
-    /// Searches ask the model first, given as [`Tree::load_model`] returned it. It may be out of
-    /// date.
+    /// A tree whose searches ask the model first. `bytes` are what [`Tree::load_model`] returned;
+    /// the model may be out of date.
     pub fn with_model(store: &'s S, bytes: &'s [u8]) -> Self {
         Self {
             model: Loaded::open(bytes),
@@ -104,26 +116,27 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
         }
     }
 
-    /// Searches also ask `recent`, which belongs to this model, and add to it what they find elsewhere than
-    /// predicted.
+    /// Searches also ask `recent_leaves`, which belongs to this model, and add the leaves to it
+    /// that they find elsewhere than predicted.
     #[must_use]
-    pub fn with_recent(mut self, recent: &'s Recent<W>) -> Self {
-        self.recent = Some(recent);
+    pub fn with_recent_leaves(mut self, recent_leaves: &'s RecentLeaves<W>) -> Self {
+        self.recent_leaves = Some(recent_leaves);
         self
     }
 
-    /// Inner pages take no more than `limit` (at least 3) items, so that small trees are high.
+    /// Inner pages take at most `limit` items (at least 3), so that small trees are high.
     #[must_use]
     pub fn with_inner_limit(mut self, limit: usize) -> Self {
         self.inner_limit = limit.max(3);
         self
     }
 
-    /// An insert that would have to split a leaf although it may not adds nothing ([`How::Full`]), unless the entry comes at the leaf's
-    /// right end: so the caller may make room first.
+    /// An insert that would split a leaf against this policy adds nothing and returns
+    /// [`InsertOutcome::Full`], so that the caller can make room first. If the entry belongs at the
+    /// leaf's right end, the leaf is split all the same.
     #[must_use]
-    pub fn with_splits(mut self, splits: Splits) -> Self {
-        self.splits = splits;
+    pub fn with_split_policy(mut self, split_policy: SplitPolicy) -> Self {
+        self.split_policy = split_policy;
         self
     }
 
@@ -132,12 +145,13 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
         self.model.as_ref()
     }
 
-    /// The root and its level, if a search has seen it: a hint to keep.
+    /// The root and its level, if a search has read the meta page. The caller may keep this hint.
     pub fn root_hint(&self) -> Option<(Block, u8)> {
         self.root.get()
     }
 
-    /// Descends from `hint` without asking the meta page, as long as it still looks like a root.
+    /// Searches descend from `hint` without reading the meta page, as long as the page looks like a
+    /// root.
     #[must_use]
     pub fn with_root_hint(self, hint: Option<(Block, u8)>) -> Self {
         self.root.set(hint);
@@ -149,19 +163,19 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
         Meta::open::<W>(&*self.store.read(META)?)
     }
 
-    /// Locks a page that a link leads to.
+    /// Locks for reading a page that a link leads to.
     fn read(&self, block: Block) -> Result<S::Read> {
-        self.check_free(block)?;
+        self.check_not_held(block)?;
         self.store.read(block)
     }
 
-    /// Locks a page that a link leads to, for changing.
+    /// Locks for changing a page that a link leads to.
     fn write(&self, block: Block) -> Result<S::Write> {
-        self.check_free(block)?;
+        self.check_not_held(block)?;
         self.store.write(block)
     }
 
-    fn check_free(&self, block: Block) -> Result<()> {
+    fn check_not_held(&self, block: Block) -> Result<()> {
         if self.held.borrow().contains(&block) {
             let fault = "a link leads back to a page on the way to it";
             return Err(Error::corrupted(block, fault));
@@ -170,12 +184,17 @@ impl<'s, S: Store, const W: usize> Tree<'s, S, W> {
     }
 }
 
-/// Runs `attempt` until it has a result.
-fn retry<T>(mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    for _ in 0..RESTARTS {
+/// Runs `attempt` until it has a result: each None is a restart.
+///
+/// # Errors
+/// [`Error::SearchLost`] after [`MAX_RESTARTS`].
+fn with_restarts<T>(mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    for _ in 0..MAX_RESTARTS {
         if let Some(result) = attempt()? {
             return Ok(result);
         }
     }
-    Err(Error::Lost(RESTARTS))
+    Err(Error::SearchLost {
+        restarts: MAX_RESTARTS,
+    })
 }

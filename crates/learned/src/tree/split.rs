@@ -1,15 +1,15 @@
 //! Splits and their completion.
 //!
-//! A split's record marks the left page: its right sibling has no downlink yet. Whoever holds a
-//! marked page exclusively can complete the split, since the page's high fence and right link are
-//! the missing separator and child. Both stay as they are while the page is held: the page itself
-//! cannot be split again, and the sibling's low fence never moves. The mark is cleared in the
-//! record that adds the downlink.
+//! The record of a split flags the left page: its right sibling has no downlink yet (as nbtree's
+//! `BTP_INCOMPLETE_SPLIT`). A backend that holds a flagged page exclusively can complete the split,
+//! because the page's high fence and right link are the missing separator and child. Both stay as
+//! they are while the page is locked: the page itself cannot be split again, and the sibling's low
+//! fence never moves. The record that adds the downlink clears the flag.
 
-use super::descend::Target;
-use super::{Tree, retry};
+use super::descend::SearchTarget;
+use super::{Tree, with_restarts};
 use crate::error::{Error, Result};
-use crate::fences::{self, completed, is_incomplete};
+use crate::fences::{self, clear_incomplete_split, is_incomplete};
 use crate::inner::{self, Frame, Inner, MAX_LEVEL};
 use crate::key::Entry;
 use crate::leaf::Contents;
@@ -17,15 +17,16 @@ use crate::meta::Meta;
 use crate::page::{self, Block, INCOMPLETE_SPLIT, META, Page};
 use crate::store::{Change, Guard, Store};
 
-/// What became of an attempt to add a downlink.
-enum Attempt {
+/// The result of an attempt to add a downlink.
+enum AddDownlink {
     Done,
     /// The level above does not exist yet, and the page is not the root.
-    NoLevel,
+    LevelMissing,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// Puts the two halves of `leaf` in place, the left one marked. Returns the new block.
+    /// Replaces `leaf` by two leaves, the left one flagged. Returns the block of the new, right
+    /// one.
     pub(super) fn split_leaf(
         &self,
         leaf: &mut S::Write,
@@ -48,51 +49,57 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             (leaf, Change::Image(left)),
             (&mut fresh, Change::Image(right)),
         ])?;
-        self.store.split(leaf, &fresh);
+        self.store.leaf_split(leaf, &fresh);
         self.store.reached("split: logged");
         Ok(new)
     }
 
-    /// Gives the right sibling of `page` its downlink if the page is marked. False if that needs
-    /// a level that does not exist yet: let go of all locks, then [`Tree::complete_root`].
-    pub(super) fn complete(&self, page: &mut S::Write) -> Result<bool> {
+    /// Gives the right sibling of `page` its downlink, if the page is flagged. False: that needs a
+    /// level that does not exist yet. Then the caller releases all locks and calls
+    /// [`Tree::complete_root_split`].
+    pub(super) fn complete_split(&self, page: &mut S::Write) -> Result<bool> {
         if !is_incomplete(page) {
             return Ok(true);
         }
         let level = page::level(page);
-        let fences = fences::of::<W>(page, page.block(), level)?;
+        let fences = fences::read::<W>(page, page.block(), level)?;
         let (Some((low, high)), Some(right)) = (fences, page::right(page)) else {
-            let fault = "marked as split but without right sibling";
+            let fault = "flagged as split but without right sibling";
             return Err(Error::corrupted(page.block(), fault));
         };
         self.held.borrow_mut().push(page.block());
-        let attempt = retry(|| {
+        let result = with_restarts(|| {
             let meta = self.meta()?;
             if meta.root == page.block() {
                 if meta.level != level || low != Entry::MIN {
                     return Err(Error::corrupted(META, "the root is not what it should be"));
                 }
-                return self.grow(page, &high, right).map(Some);
+                return self.add_root(page, &high, right).map(Some);
             }
-            self.link(page, level, &high, right)
+            self.add_downlink(page, level, &high, right)
         });
         self.held.borrow_mut().pop();
-        Ok(matches!(attempt?, Attempt::Done))
+        Ok(matches!(result?, AddDownlink::Done))
     }
 
-    /// Completes the root's split if it is marked. Called without any lock held.
-    pub(super) fn complete_root(&self) -> Result<()> {
+    /// Completes the root's split, if the root is flagged. No lock may be held.
+    pub(super) fn complete_root_split(&self) -> Result<()> {
         self.store.reached("level missing: nothing locked");
         let meta = self.meta()?;
         let mut root = self.store.write(meta.root)?;
-        if fences::of::<W>(&root, meta.root, meta.level)?.is_some() {
-            self.complete(&mut root)?;
+        if fences::read::<W>(&root, meta.root, meta.level)?.is_some() {
+            self.complete_split(&mut root)?;
         }
         Ok(())
     }
 
-    /// The old root is split: a new root above its two halves.
-    fn grow(&self, old: &mut S::Write, separator: &Entry<W>, right: Block) -> Result<Attempt> {
+    /// Adds a new root above the old root, which was split, and its right sibling.
+    fn add_root(
+        &self,
+        old: &mut S::Write,
+        separator: &Entry<W>,
+        right: Block,
+    ) -> Result<AddDownlink> {
         let level = page::level(old) + 1;
         if level > MAX_LEVEL {
             return Err(Error::corrupted(old.block(), "the tree is too high"));
@@ -108,45 +115,47 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let mut root = self.store.allocate()?;
         let block = root.block();
         let mut meta = self.store.write(META)?;
-        let clear = Change::Patch(completed(old));
+        let clear = Change::Patch(clear_incomplete_split(old));
         self.store.reached("new root: all locked");
         self.store.commit(&mut [
             (old, clear),
             (&mut root, Change::Image(inner::build(&frame, &items))),
-            (&mut meta, Change::Patch(Meta::with_root(block, level))),
+            (&mut meta, Change::Patch(Meta::root_patch(block, level))),
         ])?;
         self.store.reached("new root: logged");
         self.root.set(Some((block, level)));
-        Ok(Attempt::Done)
+        Ok(AddDownlink::Done)
     }
 
-    /// Adds the downlink to the parent while `child`, the left sibling, is held.
-    fn link(
+    /// Adds the downlink to the parent while `child`, the left sibling, is locked. None: the search
+    /// for the parent has to restart.
+    fn add_downlink(
         &self,
         child: &mut S::Write,
         level: u8,
         separator: &Entry<W>,
         right: Block,
-    ) -> Result<Option<Attempt>> {
-        let target = Target::at(separator);
+    ) -> Result<Option<AddDownlink>> {
+        let target = SearchTarget::covering(separator);
         let above = level + 1;
-        let Some(start) = self.seek(&target, above)?.map(|page| page.block()) else {
-            return Ok(Some(Attempt::NoLevel));
+        let found = self.find_on_level(&target, above)?;
+        let Some(start) = found.map(|page| page.block()) else {
+            return Ok(Some(AddDownlink::LevelMissing));
         };
         let Some(mut parent) = self.lock_from(start, above, u32::MAX, &target)? else {
             return Ok(None);
         };
-        // A marked page that is split again would forget the first split.
-        if !self.complete(&mut parent)? {
-            return Ok(Some(Attempt::NoLevel));
+        // If a flagged page were split again, the first split would be forgotten.
+        if !self.complete_split(&mut parent)? {
+            return Ok(Some(AddDownlink::LevelMissing));
         }
         let block = parent.block();
         let view = Inner::open(&parent, block)?;
-        let clear = Change::Patch(completed(child));
+        let clear = Change::Patch(clear_incomplete_split(child));
         match view.child_of(separator) {
             Some(present) if present == right => {
                 self.store.commit(&mut [(child, clear)])?;
-                return Ok(Some(Attempt::Done));
+                return Ok(Some(AddDownlink::Done));
             }
             Some(other) => {
                 let fault = format!("downlink to {other} where {right} begins");
@@ -159,7 +168,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             self.store
                 .commit(&mut [(child, clear), (&mut parent, change)])?;
             self.store.reached("downlink: logged");
-            return Ok(Some(Attempt::Done));
+            return Ok(Some(AddDownlink::Done));
         }
         let mut fresh = self.store.allocate()?;
         let (left_page, right_page) = view.split(separator, right, fresh.block())?;
@@ -171,10 +180,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         ])?;
         drop(fresh);
         self.store.reached("inner split: logged");
-        Ok(Some(if self.complete(&mut parent)? {
-            Attempt::Done
+        Ok(Some(if self.complete_split(&mut parent)? {
+            AddDownlink::Done
         } else {
-            Attempt::NoLevel
+            AddDownlink::LevelMissing
         }))
     }
 }

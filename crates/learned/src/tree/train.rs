@@ -1,59 +1,58 @@
-//! The model's life: trained from level 1, switched in the meta page, swept.
+//! The model's life: it is trained from the downlinks of level 1 and put into the meta page; a
+//! sweep frees the pages of models that are no longer in use.
 
 use std::collections::HashSet;
 
 use super::Tree;
-use super::chain::{self, Allocate};
-use super::descend::Target;
+use super::descend::SearchTarget;
+use super::model_pages::{self, Allocate};
 use crate::error::Result;
+use crate::fences;
 use crate::inner::Inner;
 use crate::key::Entry;
 use crate::leaf::Leaf;
-use crate::meta::{Meta, ModelAt};
+use crate::meta::{Meta, ModelLocation};
 use crate::model::Training;
 use crate::page::{self, Block, Kind, META};
+use crate::policy::tree::{MIN_RETRAIN_GROWTH, RETRAIN_GROWTH_DIVISOR};
 use crate::store::{Change, Guard, Store};
 
-/// A model is out of date for writers when the index has grown by one in so many pages: then all trainings
-/// together look at each leaf about 64 times, and write some 800 bytes of models for it.
-const GROWTH: u32 = 64;
-/// But not before it has grown by so many.
-const LEAST_GROWTH: u32 = 8;
-
-/// Whether an index has grown so much that the writer who notices trains a new model: after `splits` splits of
-/// its own, or when all writers have brought it from as many blocks as `model` saw to `blocks`.
-pub fn has_grown(model: &ModelAt, splits: u32, blocks: Block) -> bool {
-    let enough = (model.blocks / GROWTH).max(LEAST_GROWTH);
+/// Whether the index has grown enough since `model` was trained for a writer to train a new one.
+/// The growth is the number of the writer's own `splits` since then, or that of all writers: from
+/// `model.blocks` to `blocks`.
+pub fn has_grown(model: &ModelLocation, splits: u32, blocks: Block) -> bool {
+    let enough = (model.blocks / RETRAIN_GROWTH_DIVISOR).max(MIN_RETRAIN_GROWTH);
     splits >= enough || blocks.saturating_sub(model.blocks) >= enough
 }
 
 /// What a [`Tree::sweep`] found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Pages stamped free before.
+pub struct SweepReport {
+    /// Free pages that may be recycled.
     pub free: u64,
-    /// Others that may not be used again yet.
+    /// Free pages that may not be recycled yet.
     pub waiting: u64,
     /// Pages never written.
     pub new: u64,
-    /// Model pages no longer in use, now stamped free.
+    /// Model pages that were no longer in use and now are free.
     pub stale: u64,
-    /// Leaves. Where leaves are split meanwhile, they and their entries may count twice.
+    /// Leaves. If a leaf is split meanwhile, it and its entries may count twice.
     pub leaves: u64,
     /// Entries.
     pub entries: u64,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// Visits low fence and block of every leaf that has a downlink, in order.
+    /// Visits low fence and block of every leaf that has a downlink, in key order.
     pub(super) fn downlinks(&self, visit: &mut dyn FnMut(&Entry<W>, Block)) -> Result<()> {
         let (mut low, mut hint) = (Entry::MIN, None);
         loop {
             let page = match hint {
                 Some(block) => self.store.read(block)?,
-                None => match self.seek(&Target::at(&low), 1)? {
+                None => match self.find_on_level(&SearchTarget::covering(&low), 1)? {
                     Some(page) => page,
-                    // The root is a leaf now; what was above it has been visited in part or not at all.
+                    // The root is a leaf now. The level above it has been visited in part or not at
+                    // all.
                     None => {
                         if low == Entry::MIN {
                             visit(&low, self.meta()?.root);
@@ -63,8 +62,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 },
             };
             let block = page.block();
-            let begins = crate::fences::of::<W>(&page, block, 1)?.map(|f| f.0);
-            if hint.is_some() && begins != Some(low) {
+            if hint.is_some() && !fences::begins_at(&page, block, 1, &low)? {
                 hint = None;
                 continue;
             }
@@ -81,15 +79,16 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
     }
 
-    /// Trains a model on the leaves as they are and puts it in the place of the one before. One
-    /// backend at a time: the caller holds a lock for it (which readers and writers do not take).
+    /// Trains a model on the leaves as they are and replaces the current model. One backend at a
+    /// time: the caller holds a lock for it, which readers and writers do not take. `now_micros`:
+    /// microseconds since the Unix epoch, for the report.
     pub fn retrain(&self, now_micros: i64) -> Result<()> {
         let allocate = || self.store.allocate().map(Some);
         self.train(now_micros, &allocate).map(|_| ())
     }
 
-    /// Like [`Tree::retrain`], but gives up, with `false`, where there are no pages to spare.
-    pub fn retrain_in_passing(&self, now_micros: i64) -> Result<bool> {
+    /// As [`Tree::retrain`], but gives up, with false, if there are no free pages.
+    pub fn retrain_if_room(&self, now_micros: i64) -> Result<bool> {
         self.train(now_micros, &|| self.store.allocate_spare())
     }
 
@@ -107,20 +106,21 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         new.blocks = self.store.blocks()?;
         let mut meta = self.store.write(META)?;
         let now = Meta::open::<W>(&meta)?.model;
+        // Another training may have been quicker.
         let unwanted = if now == old { &old } else { &new };
         if now == old {
-            let change = Change::Patch(Meta::with_model(&new));
+            let change = Change::Patch(Meta::model_patch(&new));
             self.store.commit(&mut [(&mut meta, change)])?;
         }
         drop(meta);
         self.store.reached("retrain: switched");
-        if let Some(blocks) = chain::blocks(self.store, unwanted)? {
+        if let Some(blocks) = model_pages::blocks(self.store, unwanted)? {
             self.free_model_pages(&blocks, unwanted.generation)?;
         }
         Ok(true)
     }
 
-    /// Looks into some leaves. Those that have changed their fences meanwhile tell nothing.
+    /// Takes samples from some leaves, but not from those whose low fence is another one by now.
     fn sample(&self, training: &mut Training<W>) -> Result<()> {
         for ordinal in (0..).take(training.len()) {
             if !training.samples.wants(ordinal) {
@@ -131,7 +131,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 break;
             };
             let page = self.store.read(block)?;
-            if crate::fences::of::<W>(&page, block, 0)?.map(|fences| fences.0) == Some(low) {
+            if fences::begins_at(&page, block, 0, &low)? {
                 let leaf = Leaf::open(&page, block)?;
                 training.samples.add(ordinal, &leaf)?;
             }
@@ -139,14 +139,15 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(())
     }
 
-    /// Looks at each page, counts, and reports every reusable one to `free`, after stamping model pages
-    /// that no longer belong to the model. The caller holds the lock that retraining takes.
-    pub fn sweep(&self, free: &mut dyn FnMut(Block)) -> Result<Swept> {
+    /// Reads every page, counts them, frees model pages that no longer belong to the model, and
+    /// reports every page that may be recycled to `free`. The caller holds the lock that retraining
+    /// takes.
+    pub fn sweep(&self, free: &mut dyn FnMut(Block)) -> Result<SweepReport> {
         let place = self.meta()?.model;
-        // A damaged model is no use to anybody: its pages may go as well.
-        let used = chain::blocks(self.store, &place)?;
+        // The pages of a damaged model are freed, too.
+        let used = model_pages::blocks(self.store, &place)?;
         let used: HashSet<Block> = used.unwrap_or_default().into_iter().collect();
-        let mut swept = Swept::default();
+        let mut swept = SweepReport::default();
         for block in META + 1..self.store.blocks()? {
             self.store.interrupt();
             let page = self.store.read(block)?;

@@ -1,14 +1,16 @@
 //! Adding an entry whose key must be unique among the rows that are alive.
 //!
-//! As in nbtree's `_bt_check_unique`: entries of one key differ by their TIDs, so they may fill many leaves, and
-//! two inserters of the key may aim at different ones. So each first locks the leaf where the key begins, exclusively, and looks
-//! through the key's entries from there. To the leaf of the new entry it goes by right links, and lets go of a leaf only when it
-//! has the next. Whoever comes later gets the first leaf only when the one before is done with it, cannot overtake him, and
-//! so finds his entry.
+//! As in nbtree's `_bt_check_unique`. Entries of one key differ by their TIDs, so they may fill
+//! many leaves, and two backends that insert the key may aim at different leaves. So each of them
+//! first locks the leaf where the key begins, exclusively, and checks the entries of the key from
+//! there on. Then it moves right to the leaf of the new entry, and releases a leaf only when it has
+//! locked the next one. A second backend gets the first leaf only when the first backend has left
+//! it, cannot overtake it, and so finds its entry.
 
-use super::{Tree, retry};
+use super::descend::no_right_sibling;
+use super::{Tree, with_restarts};
 use crate::error::{Error, Result};
-use crate::fences;
+use crate::fences::begins_at;
 use crate::key::Entry;
 use crate::leaf::Leaf;
 use crate::page::{Block, Page};
@@ -16,104 +18,107 @@ use crate::range::Range;
 use crate::store::{Guard, Store};
 use crate::tree::Inserted;
 
-/// What an entry with the same key means for the new one.
+/// What an entry with the same key means for the new entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is not in the way.
-    Pass,
-    /// Nothing is in the way, whatever else there is.
-    Enough,
-    /// It is in the way, or nobody can tell yet.
+pub enum UniqueVerdict {
+    /// The entry is no conflict: the next one is checked.
+    Continue,
+    /// There is no conflict, whatever other entries there are.
+    Accept,
+    /// The entry is a conflict, or it is not known yet whether it is one.
     Conflict,
 }
 
-/// Judges an entry with the same key, given its tie and the block of the leaf where the key begins. Called
-/// with page locks held, and maybe more than once for an entry.
-pub type Judge<'j> = dyn FnMut(u64, Block) -> Verdict + 'j;
+/// Checks an entry with the same key. Its arguments are the entry's tie and the block of the leaf
+/// where the key begins. It is called while pages are locked, and possibly more than once for an
+/// entry.
+pub type UniqueCheck<'c> = dyn FnMut(u64, Block) -> UniqueVerdict + 'c;
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// Adds an entry that the index does not have, unless one with the same key is in its way: then the result is None,
-    /// and the index is as before. `key` are all entries with that key ([`crate::search::Field::same`]): NULLs are a value
-    /// like others. `hint` as in [`Tree::insert_with`].
+    /// Adds an entry that the index does not have, unless an entry with the same key is a conflict.
+    /// Then the result is None, and the index is unchanged. `key` is the range of all entries with
+    /// that key ([`crate::search::Field::same`]); NULL is a value like others. `hint` as in
+    /// [`Tree::insert_with`].
     pub fn insert_unique(
         &self,
         mut hint: Option<Block>,
         entry: Entry<W>,
         key: &Range<W>,
         fill: u8,
-        judge: &mut Judge<'_>,
+        check: &mut UniqueCheck<'_>,
     ) -> Result<Option<Inserted>> {
-        retry(|| {
-            let first = match self.lock_key(hint.take(), key, judge)? {
-                Locked::First(leaf) => leaf,
-                Locked::Conflict => return Ok(Some(None)),
-                Locked::Astray => return Ok(None),
+        with_restarts(|| {
+            let first = match self.lock_key(hint.take(), key, check)? {
+                LockedKey::First(leaf) => leaf,
+                LockedKey::Conflict => return Ok(Some(None)),
+                LockedKey::Restart => return Ok(None),
             };
             let mut leaf = self.move_right(first, &entry)?;
-            if !self.complete(&mut leaf)? {
+            if !self.complete_split(&mut leaf)? {
                 drop(leaf);
-                self.complete_root()?;
+                self.complete_root_split()?;
                 return Ok(None);
             }
-            // A leaf that had to be halved first has been let go of.
-            Ok(self.insert_once(leaf, entry, &[], fill)?.map(Some))
+            // If the leaf had to be bisected first, it has been released.
+            Ok(self.insert_into_leaf(leaf, entry, &[], fill)?.map(Some))
         })
     }
 
-    /// Whether nothing with the same key is in an entry's way. The entry itself, if the index has it, is judged like others.
-    pub fn is_unique(&self, key: &Range<W>, judge: &mut Judge<'_>) -> Result<bool> {
-        retry(|| {
-            Ok(match self.lock_key(None, key, judge)? {
-                Locked::First(_) => Some(true),
-                Locked::Conflict => Some(false),
-                Locked::Astray => None,
+    /// Whether no entry with the same key is a conflict. If the index has the new entry already, it
+    /// is checked like others.
+    pub fn is_unique(&self, key: &Range<W>, check: &mut UniqueCheck<'_>) -> Result<bool> {
+        with_restarts(|| {
+            Ok(match self.lock_key(None, key, check)? {
+                LockedKey::First(_) => Some(true),
+                LockedKey::Conflict => Some(false),
+                LockedKey::Restart => None,
             })
         })
     }
 
-    /// Locks the leaf where a key begins and has all its entries judged.
+    /// Locks the leaf where a key begins and checks all entries of the key.
     fn lock_key(
         &self,
         hint: Option<Block>,
         key: &Range<W>,
-        judge: &mut Judge<'_>,
-    ) -> Result<Locked<S::Write>> {
+        check: &mut UniqueCheck<'_>,
+    ) -> Result<LockedKey<S::Write>> {
         let Range { from, until, .. } = key;
         let first = self.find_for_write_near(hint, from)?;
         self.held.borrow_mut().push(first.block());
-        let verdict = self.judge_all(&first, from, until, judge);
+        let verdict = self.check_all(&first, from, until, check);
         self.held.borrow_mut().pop();
         Ok(match verdict? {
-            Some(Verdict::Conflict) => Locked::Conflict,
-            Some(Verdict::Pass | Verdict::Enough) => Locked::First(first),
-            None => Locked::Astray,
+            Some(UniqueVerdict::Conflict) => LockedKey::Conflict,
+            Some(UniqueVerdict::Continue | UniqueVerdict::Accept) => LockedKey::First(first),
+            None => LockedKey::Restart,
         })
     }
 
-    /// The verdict on the entries from `from` up to `until`, of which the first would be in `first`. None: a leaf to
-    /// the right was merged away between two looks.
-    fn judge_all(
+    /// The verdict on the entries from `from` to `until`, which begin in `first`. None: a leaf to
+    /// the right was freed between two reads.
+    fn check_all(
         &self,
         first: &S::Write,
         from: &Entry<W>,
         until: &Entry<W>,
-        judge: &mut Judge<'_>,
-    ) -> Result<Option<Verdict>> {
+        check: &mut UniqueCheck<'_>,
+    ) -> Result<Option<UniqueVerdict>> {
         let block = first.block();
         let mut entries = Vec::new();
         let mut next = read_key(first, block, from, until, &mut entries)?;
-        // Stays locked until the next one is: merged away and used again in between, that could be held by
-        // somebody who waits for `first`.
+        // Each leaf stays locked until the next one is. If the next one were freed and recycled in
+        // between, a backend could hold it that waits for `first`.
         let mut last: Option<S::Read> = None;
         loop {
             for entry in entries.drain(..) {
-                match judge(entry.tie, block) {
-                    Verdict::Pass => {}
+                match check(entry.tie, block) {
+                    UniqueVerdict::Continue => {}
                     verdict => return Ok(Some(verdict)),
                 }
             }
             let Some((right, fence)) = next else {
-                return Ok(Some(Verdict::Pass));
+                return Ok(Some(UniqueVerdict::Continue));
             };
             self.held
                 .borrow_mut()
@@ -121,7 +126,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let leaf = self.read(right);
             self.held.borrow_mut().pop();
             let leaf = leaf?;
-            if !begins_at(&leaf, right, &fence)? {
+            if !begins_at(&leaf, right, 0, &fence)? {
                 return Ok(None);
             }
             next = read_key(&leaf, right, from, until, &mut entries)?;
@@ -129,7 +134,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
     }
 
-    /// From the leaf where an entry's key begins to the one that covers the entry.
+    /// Moves right from the leaf where an entry's key begins to the leaf that covers the entry.
     fn move_right(&self, mut leaf: S::Write, entry: &Entry<W>) -> Result<S::Write> {
         loop {
             let block = leaf.block();
@@ -138,13 +143,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             if *entry < fence {
                 return Ok(leaf);
             }
-            let right = view.right().ok_or_else(|| no_right(block))?;
+            let right = view.right().ok_or_else(|| no_right_sibling(block))?;
             self.held.borrow_mut().push(block);
             let next = self.write(right);
             self.held.borrow_mut().pop();
             let next = next?;
-            // Nobody can have merged it away.
-            if !begins_at(&next, right, &fence)? {
+            // It cannot have been freed while its left neighbour is locked.
+            if !begins_at(&next, right, 0, &fence)? {
                 return Err(Error::corrupted(block, "right link to another leaf"));
             }
             leaf = next;
@@ -152,15 +157,17 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     }
 }
 
-/// What [`Tree::lock_key`] comes to.
-enum Locked<Leaf> {
+/// The result of [`Tree::lock_key`].
+enum LockedKey<Leaf> {
+    /// The leaf where the key begins; there is no conflict.
     First(Leaf),
     Conflict,
-    Astray,
+    /// The search has to restart.
+    Restart,
 }
 
-/// Appends a leaf's entries from `from` up to `until` to `entries`. Some: the right sibling, which begins at
-/// this fence, may have more of them.
+/// Appends a leaf's entries from `from` to `until` to `entries`. Some: the right sibling, which
+/// begins at this fence, may have more.
 fn read_key<const W: usize>(
     page: &Page,
     block: Block,
@@ -174,16 +181,6 @@ fn read_key<const W: usize>(
     if *until <= high {
         return Ok(None);
     }
-    let right = leaf.right().ok_or_else(|| no_right(block))?;
+    let right = leaf.right().ok_or_else(|| no_right_sibling(block))?;
     Ok(Some((right, high)))
-}
-
-/// Whether a page is a leaf with this low fence.
-fn begins_at<const W: usize>(page: &Page, block: Block, fence: &Entry<W>) -> Result<bool> {
-    Ok(fences::of::<W>(page, block, 0)?.is_some_and(|(low, _)| low == *fence))
-}
-
-#[cold]
-fn no_right(block: Block) -> Error {
-    Error::corrupted(block, "last page of its level does not reach the end")
 }

@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::stale::finds;
-use super::{Tree, chain};
+use super::{Tree, model_pages};
 use crate::error::{Error, Result};
 use crate::fences::{self, is_incomplete};
 use crate::inner::{Inner, Item};
 use crate::key::Entry;
 use crate::leaf::Leaf;
-use crate::meta::ModelAt;
+use crate::meta::ModelLocation;
 use crate::model::Loaded;
 use crate::page::{self, Block, Kind, META, PAGE_ID, PAGE_SIZE, Page, SPECIAL, VERSION, u16_at};
 use crate::store::Store;
 
-/// What a sound index consists of.
+/// The parts of a sound index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TreeReport {
     /// Leaves.
@@ -33,11 +33,11 @@ pub struct TreeReport {
     pub runs: u64,
     /// Bytes that the leaves use.
     pub bytes_used: u64,
-    /// Splits whose downlink is missing.
+    /// Incomplete splits: pages whose right sibling has no downlink.
     pub incomplete: u64,
-    /// Leaves the model was trained on.
+    /// Leaves that the model was trained on.
     pub model_leaves: u64,
-    /// Of these, those still in place that the model does not find within its bounds.
+    /// Of these, the leaves that no longer exist or that the model does not find within its bounds.
     pub model_misses: u64,
     /// Stages of the model.
     pub model_stages: u64,
@@ -47,17 +47,20 @@ pub struct TreeReport {
     pub model_bytes: u64,
     /// Pages of the model.
     pub model_pages: u64,
-    /// Model pages no longer in use and not yet free.
+    /// Model pages that are no longer in use and not free yet.
     pub stale_model_pages: u64,
     /// Free pages.
     pub free_pages: u64,
-    /// Pages never written.
+    /// Pages that were never written.
     pub new_pages: u64,
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// Checks every page and visits every entry in order. The first violation is the error. The
-    /// caller keeps writers out: levels are compared with each other.
+    /// Checks every page and visits every entry in order. The caller keeps writers out, because
+    /// levels are compared with each other.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] with the first fault found.
     pub fn verify(&self, visit: &mut dyn FnMut(&Entry<W>)) -> Result<TreeReport> {
         let meta = self.meta()?;
         let mut report = TreeReport {
@@ -75,8 +78,8 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(report)
     }
 
-    /// Checks the pages of one level from left to right against the downlinks above. Returns the
-    /// downlinks found, on level 0 the leaves themselves.
+    /// Checks the pages of one level from left to right against the downlinks of the level above.
+    /// Returns the downlinks found; on level 0, low fence and block of each leaf.
     fn verify_level(
         &self,
         level: u8,
@@ -101,7 +104,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 return fail("the page is reached twice");
             }
             let page = self.store.read(block)?;
-            let Some((low, high)) = fences::of::<W>(&page, block, level)? else {
+            let Some((low, high)) = fences::read::<W>(&page, block, level)? else {
                 return fail("a link leads to a page of another kind or level");
             };
             if low != begins {
@@ -147,15 +150,15 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         }
     }
 
-    /// The model is advice, so what it gets wrong is only counted.
+    /// Checks the model's pages. The model is advice, so wrong predictions are only counted.
     fn verify_model(
         &self,
-        place: &ModelAt,
+        place: &ModelLocation,
         leaves: &HashMap<Block, Entry<W>>,
         reached: &mut HashSet<Block>,
         report: &mut TreeReport,
     ) -> Result<()> {
-        let Some(blocks) = chain::blocks(self.store, place)? else {
+        let Some(blocks) = model_pages::blocks(self.store, place)? else {
             if place.pages == 0 {
                 return Ok(());
             }
@@ -186,7 +189,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
                 report.model_misses += 1;
                 continue;
             };
-            // Of the leaves that share a key only the first is fitted.
+            // Of several leaves with the same key, only the first is fitted.
             if before.replace(low.key) != Some(low.key) {
                 report.model_misses += u64::from(!finds(&model, ordinal, low));
             }
@@ -194,7 +197,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(())
     }
 
-    /// Pages that are part of nothing must say so.
+    /// Checks that all other pages say that they are not part of the index.
     fn verify_rest(&self, reached: &HashSet<Block>, report: &mut TreeReport) -> Result<()> {
         for block in (0..self.store.blocks()?).filter(|block| !reached.contains(block)) {
             self.store.interrupt();

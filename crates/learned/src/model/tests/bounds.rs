@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Leaves, Random, distributions, exactness, leaves, pairs, train, truth};
+use super::{Leaves, distributions, exactness, leaves, pairs, train, truth};
 use crate::key::Entry;
 use crate::model::Model;
+use crate::rng::Rng;
 
 /// Every prediction for `key` must have the key's leaf within its bounds.
 fn holds<const W: usize>(name: &str, model: &Model, leaves: &Leaves<W>, key: &[u64; W]) {
@@ -28,7 +29,7 @@ fn holds_everywhere<const W: usize>(name: &str, leaves: &Leaves<W>, keys: &[[u64
         report.exact || report.epsilon >= 64.0 || model.segments() <= 8 + leaves.len() / 4,
         "{name}: {report:?}"
     );
-    let mut r = Random(1);
+    let mut r = Rng::new(1);
     for key in keys {
         holds(name, &model, leaves, key);
     }
@@ -52,7 +53,8 @@ fn holds_everywhere<const W: usize>(name: &str, leaves: &Leaves<W>, keys: &[[u64
 
 #[test]
 fn hold_for_one_word() {
-    // Few keys a leaf are irregular and give an exact last stage, many give lines with an error.
+    // Leaves of few keys are irregular and give an exact last stage. Leaves of many keys give lines
+    // with an error.
     for (per, n) in [(3, 20_000), (64, 20_000), (700, 300_000)] {
         for (name, keys) in distributions(n) {
             holds_everywhere(name, &leaves(&keys, per), &keys);
@@ -89,7 +91,10 @@ fn hold_for_tiny_indexes() {
 proptest! {
     #[test]
     fn hold_for_any_keys(
-        keys in prop::collection::vec(prop_oneof![0..40u64, any::<u64>(), (0..64u32).prop_map(|s| 1 << s)], 1..400),
+        keys in prop::collection::vec(
+            prop_oneof![0..40u64, any::<u64>(), (0..64u32).prop_map(|s| 1 << s)],
+            1..400,
+        ),
         per in 1..6usize,
     ) {
         let keys: Vec<[u64; 1]> = keys.into_iter().map(|k| [k]).collect();
@@ -107,9 +112,10 @@ proptest! {
     }
 }
 
-/// What a search touches for these keys: 1 leaf when exact, one more for each leaf too far left,
-/// a descent of two pages and the leaf when too far right or told to search the tree.
-fn touched<const W: usize>(model: &Model, leaves: &Leaves<W>, keys: &[[u64; W]]) -> f64 {
+/// The mean number of pages that searches for these keys read: 1 for an exact prediction, one more
+/// for each leaf too far left, and, if the prediction is too far right or there is none, a descent
+/// of two pages and the leaf.
+fn pages_read<const W: usize>(model: &Model, leaves: &Leaves<W>, keys: &[[u64; W]]) -> f64 {
     let pages = keys.iter().map(|k| {
         let truth = truth(leaves, k) as u32;
         match model.predict(k).map(|p| p.ordinal) {
@@ -124,14 +130,14 @@ fn touched<const W: usize>(model: &Model, leaves: &Leaves<W>, keys: &[[u64; W]])
 #[test]
 fn uniform_keys_are_predicted_exactly() {
     for (per, least) in [(1400, 0.95), (350, 0.93)] {
-        let mut r = Random(9);
+        let mut r = Rng::new(9);
         let keys: Vec<[u64; 1]> = (0..per * 1000).map(|_| [r.next()]).collect();
         let leaves = leaves(&keys, per);
         let bytes = train(&leaves);
         let model = Model::open(&bytes).unwrap();
         let exact = exactness(&model, &leaves, &keys[..100_000]);
         assert!(exact >= least, "{exact}");
-        assert!(touched(&model, &leaves, &keys[..100_000]) <= 1.1);
+        assert!(pages_read(&model, &leaves, &keys[..100_000]) <= 1.1);
     }
 }
 
@@ -172,7 +178,8 @@ fn devices_lie_on_one_line() {
     assert!(exactness(&model, &leaves, &keys) > 0.98);
 }
 
-/// Segments, exactness and pages touched, for the documentation: `cargo test -- --ignored --nocapture`.
+/// Prints segments, exactness and pages read, for the documentation: `cargo test -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "prints a table"]
 fn table() {
@@ -182,7 +189,8 @@ fn table() {
         let model = Model::open(&bytes).unwrap();
         let report = model.report().unwrap();
         println!(
-            "{name:20} W={W} leaves {:5} segments {:5} in {:?} searched {:4} eps {:7.3} bytes {:6} exact {:.4} touched {:.3}",
+            "{name:20} W={W} leaves {:5} segments {:5} in {:?} searched {:4} eps {:7.3} \
+             bytes {:6} exact {:.4} pages read {:.3}",
             leaves.len(),
             model.segments(),
             report.stages,
@@ -190,7 +198,7 @@ fn table() {
             report.epsilon,
             model.bytes(),
             exactness(&model, &leaves, keys),
-            touched(&model, &leaves, keys),
+            pages_read(&model, &leaves, keys),
         );
     }
     distributions(3_000_000)

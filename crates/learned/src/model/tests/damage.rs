@@ -1,17 +1,18 @@
-//! Damaged bytes cost time, never more.
+//! Damaged bytes cost time, nothing else.
 
 use proptest::prelude::*;
 
-use super::{Random, distributions, leaves, pairs, train, truth};
+use super::{distributions, leaves, pairs, train, truth};
 use crate::model::layout::{HEAD, LINE, head};
 use crate::model::{Model, Training};
+use crate::rng::Rng;
 
-/// Asks everything; results must be in range.
+/// Calls every function; results must be in range.
 fn use_it(bytes: &[u8]) {
     let Some(model) = Model::open(bytes) else {
         return;
     };
-    let mut r = Random(3);
+    let mut r = Rng::new(3);
     for i in 0..64 {
         let word = if i % 2 == 0 {
             r.next()
@@ -60,7 +61,10 @@ proptest! {
     }
 
     #[test]
-    fn garbage_behind_a_good_start(bytes in prop::collection::vec(any::<u8>(), 140..900), keep in 8..130usize) {
+    fn garbage_behind_a_good_start(
+        bytes in prop::collection::vec(any::<u8>(), 140..900),
+        keep in 8..130usize,
+    ) {
         let good = Training::<1>::new().finish(1, 1);
         let mut bytes = bytes;
         let keep = keep.min(good.len());
@@ -74,7 +78,7 @@ proptest! {
 
 #[test]
 fn flipped_bits() {
-    let mut r = Random(8);
+    let mut r = Rng::new(8);
     for good in samples() {
         for _ in 0..1500 {
             let mut bytes = good.clone();
@@ -128,7 +132,7 @@ fn senseless(good: &[u8]) {
     }
 }
 
-/// A wrong bound in an upper stage costs a longer search: the answer stays as good.
+/// A wrong bound in an upper stage costs a longer search, but the answer is the same.
 #[test]
 fn wrong_upper_lines_are_overcome() {
     let keys = &distributions(60_000)[0].1;

@@ -2,12 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::{Random, distributions, leaves, train};
+use super::{distributions, leaves, train};
 use crate::model::Model;
 use crate::model::fit::{Fitter, UNIT};
+use crate::rng::Rng;
 
-/// Whether a line passes within `tolerance` of all points, from the definition: for each pair the
-/// slopes that it allows must have one in common.
+/// Whether a line passes within `tolerance` of all points, from the definition: the slopes that
+/// each pair of points allows must have one in common.
 fn feasible(points: &[(u64, i64)], tolerance: i64) -> bool {
     let (mut least, mut most) = ((-1i128 << 60, 1i128), (1i128 << 60, 1i128));
     for (i, &(xi, yi)) in points.iter().enumerate() {
@@ -39,7 +40,7 @@ fn segments(points: &[(u64, i64)], tolerance: i64) -> usize {
     count
 }
 
-/// The greedy shrinking cone: lines start in their first point.
+/// The greedy "shrinking cone": lines start in their first point.
 fn cone(points: &[(u64, i64)], tolerance: i64) -> usize {
     let mut count = 0;
     let mut origin: Option<(u64, i64)> = None;
@@ -62,14 +63,15 @@ fn cone(points: &[(u64, i64)], tolerance: i64) -> usize {
 }
 
 proptest! {
-    /// Each line is extended exactly as long as any line fits, and the slope it gives is one that does.
+    /// A segment is extended exactly as long as a line fits, and the slope is that of such a line.
     #[test]
     fn lines_end_where_they_must(
         gaps in prop::collection::vec((prop_oneof![1..4u64, 1..1u64 << 50], 0..200i64), 2..60),
         tolerance in 0..300i64,
     ) {
         let (mut x, mut y) = (0, 0);
-        let points: Vec<(u64, i64)> = gaps.iter().map(|&(dx, dy)| { x += dx; y += dy; (x, y) }).collect();
+        let next = |&(dx, dy)| { x += dx; y += dy; (x, y) };
+        let points: Vec<(u64, i64)> = gaps.iter().map(next).collect();
         let mut fitter = Fitter::new(tolerance);
         let mut start = 0;
         for (i, &(x, y)) in points.iter().enumerate() {
@@ -80,9 +82,11 @@ proptest! {
                 fitter.restart();
                 fitter.add(x, y);
             }
-            let line: Vec<f64> = points[start..=i].iter()
-                .map(|&(x, y)| y as f64 - fitter.slope() * UNIT as f64 * (x - points[start].0) as f64).collect();
-            let spread = line.iter().copied().fold(f64::MIN, f64::max) - line.iter().copied().fold(f64::MAX, f64::min);
+            let (slope, origin) = (fitter.slope() * UNIT as f64, points[start].0);
+            let residual = |&(x, y): &(u64, i64)| y as f64 - slope * (x - origin) as f64;
+            let residuals = points[start..=i].iter().map(residual);
+            let spread = residuals.clone().fold(f64::MIN, f64::max)
+                - residuals.fold(f64::MAX, f64::min);
             prop_assert!(spread <= 2.0 * tolerance as f64 + 1e-3, "{} of {}", spread, tolerance);
         }
     }
@@ -127,7 +131,7 @@ fn extremes_of_the_range_are_exact() {
 
 #[test]
 fn stages_narrow_down_to_a_small_root() {
-    let mut r = Random(5);
+    let mut r = Rng::new(5);
     let keys: Vec<[u64; 1]> = (0..600_000).map(|_| [r.next()]).collect();
     let leaves = leaves(&keys, 10);
     let bytes = train(&leaves);

@@ -9,31 +9,16 @@ mod serialized;
 use super::{Model, Training};
 use crate::key::Entry;
 use crate::page::Block;
+use crate::rng::Rng;
 
-/// Vigna's splitmix64: enough randomness for tests, the same in every run.
-pub struct Random(pub u64);
+/// A number in (0, 1].
+fn unit(r: &mut Rng) -> f64 {
+    ((r.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+}
 
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    /// Below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
-    }
-
-    /// In (0, 1].
-    pub fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
-    }
-
-    pub fn normal(&mut self) -> f64 {
-        (-2.0 * self.unit().ln()).sqrt() * (std::f64::consts::TAU * self.unit()).cos()
-    }
+/// A number of the standard normal distribution, by the Box-Muller transform.
+fn normal(r: &mut Rng) -> f64 {
+    (-2.0 * unit(r).ln()).sqrt() * (std::f64::consts::TAU * unit(r)).cos()
 }
 
 pub type Leaves<const W: usize> = Vec<(Entry<W>, Block)>;
@@ -88,7 +73,7 @@ pub fn exactness<const W: usize>(model: &Model, leaves: &Leaves<W>, keys: &[[u64
 
 /// `n` keys of one word, by name.
 pub fn distributions(n: usize) -> Vec<(&'static str, Vec<[u64; 1]>)> {
-    let mut r = Random(42);
+    let mut r = Rng::new(42);
     let mut all: Vec<(&'static str, Vec<u64>)> = Vec::new();
     let count = n as u64;
     let low = 1u64 << 63;
@@ -118,13 +103,13 @@ pub fn distributions(n: usize) -> Vec<(&'static str, Vec<[u64; 1]>)> {
     all.push((
         "zipf",
         (0..n)
-            .map(|_| low + (1e6 * r.unit().powf(-0.8)) as u64 % (1 << 40))
+            .map(|_| low + (1e6 * unit(&mut r).powf(-0.8)) as u64 % (1 << 40))
             .collect(),
     ));
     all.push((
         "lognormal",
         (0..n)
-            .map(|_| low + (1e9 * (2.0 * r.normal()).exp()) as u64)
+            .map(|_| low + (1e9 * (2.0 * normal(&mut r)).exp()) as u64)
             .collect(),
     ));
     all.push((
@@ -138,7 +123,7 @@ pub fn distributions(n: usize) -> Vec<(&'static str, Vec<[u64; 1]>)> {
         "exponential gaps",
         (0..n)
             .map(|_| {
-                at += (2f64).powf(r.unit() * 24.0);
+                at += (2f64).powf(unit(&mut r) * 24.0);
                 at as u64
             })
             .collect(),
@@ -181,10 +166,10 @@ pub fn distributions(n: usize) -> Vec<(&'static str, Vec<[u64; 1]>)> {
 
 /// `n` keys of two words, by name.
 pub fn pairs(n: usize) -> Vec<(&'static str, Vec<[u64; 2]>)> {
-    let mut r = Random(43);
+    let mut r = Rng::new(43);
     let low = 1u64 << 63;
     let mut all: Vec<(&'static str, Vec<[u64; 2]>)> = Vec::new();
-    let series = |r: &mut Random, devices: u64| -> Vec<[u64; 2]> {
+    let series = |r: &mut Rng, devices: u64| -> Vec<[u64; 2]> {
         let each = n as u64 / devices;
         let mut keys = Vec::new();
         for d in 0..devices {

@@ -22,7 +22,7 @@ fn header_and_report() {
     assert_eq!(report.stages.len(), model.stages());
     assert_eq!(*report.stages.last().unwrap() as usize, model.segments());
     assert!(report.nanoseconds > 0);
-    // 50 keys a leaf are irregular: lines would take more room than the leaves' coordinates.
+    // Leaves of 50 keys are irregular: lines would take more room than the leaves' coordinates.
     assert!(report.exact && report.epsilon == 0.0);
     assert_eq!(model.segments(), leaves.len());
 }
@@ -33,7 +33,7 @@ fn no_point_is_far_from_its_line() {
     let report = Model::open(&bytes).unwrap().report().unwrap();
     assert!(!report.exact);
     approx::assert_relative_eq!(report.epsilon, 1.0 / 32.0);
-    // Lines are put low, so the distance to one side can be twice the tolerance.
+    // Lines are low, so the distance to one side can be twice the tolerance.
     assert!(report.histogram[2] > 0, "{report:?}");
     assert_eq!(report.histogram[3..].iter().sum::<u64>(), 0, "{report:?}");
 }

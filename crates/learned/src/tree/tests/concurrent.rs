@@ -1,3 +1,6 @@
+//! Writers, scans, VACUUM and training at the same time: on real locks, and in interleavings that a
+//! seed decides.
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -6,34 +9,34 @@ use super::*;
 use crate::error::Error;
 use crate::mem::{REFUSED, Task};
 
-/// Writers, scans in both directions, vacuum and retraining on one index.
+/// Writers, scans in both directions, VACUUM and retraining on one index.
 struct Load {
     mem: Mem,
     seed: u64,
     pattern: Pattern,
-    /// Writers that are not done.
+    /// The number of writers that have not finished.
     writing: AtomicUsize,
-    /// Entries to be inserted, and the length of the log before.
+    /// Entries whose insert has begun, with the length of the log before.
     begun: Mutex<Vec<(usize, Entry<WORDS>)>>,
-    /// Entries that are there to stay, and the length of the log after.
+    /// Entries that must stay, with the length of the log after their insert.
     kept: Mutex<Vec<(usize, Entry<WORDS>)>>,
 }
 
-/// Counts a writer out, in a panic too.
-struct Done<'a>(&'a AtomicUsize);
+/// Marks the end of a writer, also after a panic.
+struct WriterEnd<'a>(&'a AtomicUsize);
 
-impl Drop for Done<'_> {
+impl Drop for WriterEnd<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Ties of entries that the vacuum removes.
+/// Whether the VACUUM deletes the entries with this tie.
 fn doomed(tie: u64) -> bool {
     tie >> 16 >= 1 << 20
 }
 
-/// Commits may be refused; nothing else may go wrong.
+/// The result, or None if a commit was refused. Every other error is a failure.
 fn unless_refused<T>(result: crate::Result<T>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
@@ -57,7 +60,7 @@ impl Load {
     }
 
     fn write(&self, number: u64, entries: u64) {
-        let _done = Done(&self.writing);
+        let _done = WriterEnd(&self.writing);
         let mut rng = Rng::new(self.seed * 10 + number);
         let (mut last, mut model) = (None, None);
         for i in 0..entries {
@@ -78,7 +81,8 @@ impl Load {
             let done = unless_refused(done);
             last = done.map(|done| done.block);
             if let Some(leaf) = last.filter(|_| dies && rng.chance(30)) {
-                // As a scan does that finds it dead; it may have moved on, or the leaf be another page.
+                // As a scan that finds the entry dead. It may have moved to another leaf, and the
+                // page may be another one by now.
                 unless_refused(tree.delete(leaf, &[new]));
             }
             if let Some(leaf) = last.filter(|_| rng.chance(10)) {
@@ -91,7 +95,7 @@ impl Load {
         }
     }
 
-    /// What is certainly there.
+    /// The entries that are certainly there.
     fn there(&self) -> Set<WORDS> {
         self.kept
             .lock()
@@ -101,7 +105,7 @@ impl Load {
             .collect()
     }
 
-    /// A scan must see what was there before it began, in order and once.
+    /// A scan must see all entries that were there before it began, in order and once.
     fn read(&self) {
         let mut rng = Rng::new(self.seed + 1);
         let mut model = None;
@@ -136,8 +140,9 @@ impl Load {
         }
     }
 
-    /// After a last vacuum nothing is left to mend, and exactly what should be there is. Of an
-    /// insert whose commit was refused the entry may be there: a later record can have failed.
+    /// After a last VACUUM nothing is incomplete, and exactly the expected entries are there. If
+    /// the commit of an insert was refused, its entry may be there, since the refused record may
+    /// have been a later one.
     fn end(&self) {
         let tree = tree::<WORDS>(&self.mem, None);
         tree.vacuum(&mut |tie: u64| doomed(tie), true).unwrap();
@@ -149,7 +154,7 @@ impl Load {
         assert_eq!(check(&self.mem, &found).incomplete, 0);
     }
 
-    /// `found` was there after `records` records.
+    /// Compares the entries found after `records` records with the expected ones.
     fn compare(&self, found: &Set<WORDS>, records: usize) {
         for (end, entry) in self.kept.lock().unwrap().iter() {
             let gone = *end <= records && !found.contains(entry);
@@ -182,10 +187,10 @@ fn threads_agree() {
     }
 }
 
-/// Three writers of so many entries each, a reader and a cleaner, one thread at a time; which one is
-/// decided by the seed at each call of the store; some commits fail. Then a crash after every
-/// record: what was finished is there, and it can go on.
-pub(super) fn survive(seed: u64, entries: u64, mended: &mut crash::Mended) {
+/// Three writers of `entries` entries each, a reader and a cleaner, one thread at a time. The seed
+/// decides at each call of the store which thread runs next; some commits fail. Then a crash after
+/// every record: all finished work is there, and the index is usable.
+pub(super) fn survive(seed: u64, entries: u64, counts: &mut crash::CrashCounts) {
     let mut rng = Rng::new(seed);
     let load = Load::new(seed, 3);
     let mut tasks: Vec<Task<'_>> = Vec::new();
@@ -208,22 +213,22 @@ pub(super) fn survive(seed: u64, entries: u64, mended: &mut crash::Mended) {
             .verify(&mut |entry| assert!(found.insert(*entry)))
             .unwrap();
         load.compare(&found, n + 1);
-        mended.states += 1;
-        mended.incomplete += report.incomplete;
-        mended.shifts += u64::from(record.blocks().count() == 4);
+        counts.states += 1;
+        counts.incomplete += report.incomplete;
+        counts.shifts += u64::from(record.blocks().count() == 4);
         if rng.chance(if report.incomplete > 0 { 20 } else { 1 }) {
-            crash::go_on(&after, found, load.pattern, &mut rng);
+            crash::continue_work(&after, found, load.pattern, &mut rng);
         }
     }
 }
 
 #[test]
 fn interleavings_agree_and_survive_crashes() {
-    let mut mended = crash::Mended::default();
+    let mut counts = crash::CrashCounts::default();
     for seed in seeds(60, 20) {
-        survive(seed, 60 + seed * 37 % 100, &mut mended);
+        survive(seed, 60 + seed * 37 % 100, &mut counts);
     }
-    let hit = mended.incomplete > 0 && mended.shifts > 0;
+    let hit = counts.incomplete > 0 && counts.shifts > 0;
     assert!(hit, "nothing of interest was hit");
 }
 

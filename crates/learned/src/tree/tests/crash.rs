@@ -1,15 +1,17 @@
+//! Crashes and errors after every record, and replay.
+
 use super::*;
 use crate::store::Store;
 
-/// What the sets before and after a piece of work were, and where its records end.
-struct Done<const W: usize> {
+/// The changes of a piece of work to the set, and the end of its records in the log.
+struct Work<const W: usize> {
     end: usize,
     added: Option<Entry<W>>,
-    removed: Vec<Entry<W>>,
+    deleted: Vec<Entry<W>>,
 }
 
-/// Random work; returns the store and what was done.
-fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Done<W>>) {
+/// Does random work. Returns the store and the pieces of work.
+fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Work<W>>) {
     let pattern = pattern_of(seed);
     println!("seed {seed}, {pattern:?}, {W} words, {steps} steps");
     let mut rng = Rng::new(seed);
@@ -18,24 +20,24 @@ fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Done<W>>) {
     let mut done = Vec::new();
     for i in 0..steps {
         let tree = tree::<W>(&mem, None);
-        let (mut added, mut removed) = (None, Vec::new());
+        let (mut added, mut deleted) = (None, Vec::new());
         match rng.below(100) {
             0 => {
                 let modulus = 2 + rng.below(9);
                 let dead = |tie: u64| tie.is_multiple_of(modulus);
                 tree.vacuum(&mut |tie: u64| dead(tie), true).unwrap();
-                removed.extend(now.iter().filter(|e: &&Entry<W>| dead(e.tie)));
+                deleted.extend(now.iter().filter(|e: &&Entry<W>| dead(e.tie)));
                 now.retain(|e| !dead(e.tie));
             }
             1 => tree.retrain(0).unwrap(),
             2 => {
                 let from = pattern.entry(rng.below(steps), &mut rng);
-                removed.extend(now.range(from..).take(10).filter(|_| rng.chance(60)));
+                deleted.extend(now.range(from..).take(10).filter(|_| rng.chance(60)));
                 let block = tree.find(&from).unwrap().block();
-                tree.delete(block, &removed).unwrap();
-                // What the leaf does not have stays.
-                removed.retain(|entry| !tree.contains(entry).unwrap());
-                now.retain(|entry| removed.binary_search(entry).is_err());
+                tree.delete(block, &deleted).unwrap();
+                // Entries that the leaf does not have stay.
+                deleted.retain(|entry| !tree.contains(entry).unwrap());
+                now.retain(|entry| deleted.binary_search(entry).is_err());
             }
             _ => {
                 let new = pattern.entry(i, &mut rng);
@@ -45,18 +47,18 @@ fn work<const W: usize>(seed: u64, steps: u64) -> (Mem, Vec<Done<W>>) {
                 }
             }
         }
-        done.push(Done {
+        done.push(Work {
             end: mem.log_len(),
             added,
-            removed,
+            deleted,
         });
     }
     (mem, done)
 }
 
-/// What the states after crashes had to be mended.
+/// Counts of the states after crashes, and of what was incomplete in them.
 #[derive(Default)]
-pub(super) struct Mended {
+pub(super) struct CrashCounts {
     pub states: u64,
     pub incomplete: u64,
     pub stale: u64,
@@ -64,8 +66,8 @@ pub(super) struct Mended {
 }
 
 /// Crashes after every record of some work, replays, and checks that exactly the finished work is
-/// there, and of the one unfinished piece any part.
-fn survive<const W: usize>(seed: u64, steps: u64, mended: &mut Mended) {
+/// there, and any part of the one unfinished piece.
+fn survive<const W: usize>(seed: u64, steps: u64, counts: &mut CrashCounts) {
     let (mem, done) = work::<W>(seed, steps);
     let mut rng = Rng::new(seed);
     let mut pages = mem.base();
@@ -75,10 +77,10 @@ fn survive<const W: usize>(seed: u64, steps: u64, mended: &mut Mended) {
         record.redo(&mut pages);
         while let Some(next) = done.next_if(|next| next.end <= n + 1) {
             certain.extend(next.added);
-            next.removed.iter().for_each(|e| assert!(certain.remove(e)));
+            next.deleted.iter().for_each(|e| assert!(certain.remove(e)));
         }
         let unfinished = done.peek();
-        // Pages that the index was extended by come back as zeroes.
+        // Pages by which the index was extended come back as zeros.
         let mut pages = pages.clone();
         let zeroes = rng.below(3) as usize;
         pages.resize(pages.len() + zeroes, std::sync::Arc::new([0; 8192]));
@@ -87,11 +89,11 @@ fn survive<const W: usize>(seed: u64, steps: u64, mended: &mut Mended) {
         let mut found = Set::new();
         let tree = tree::<W>(&after, None);
         let report = tree.verify(&mut |e| assert!(found.insert(*e))).unwrap();
-        mended.states += 1;
-        mended.incomplete += report.incomplete;
-        mended.stale += report.stale_model_pages;
+        counts.states += 1;
+        counts.incomplete += report.incomplete;
+        counts.stale += report.stale_model_pages;
         for entry in certain.difference(&found) {
-            let going = unfinished.is_some_and(|work| work.removed.contains(entry));
+            let going = unfinished.is_some_and(|work| work.deleted.contains(entry));
             assert!(going, "a committed entry is missing after record {n}");
         }
         for entry in found.difference(&certain) {
@@ -99,53 +101,59 @@ fn survive<const W: usize>(seed: u64, steps: u64, mended: &mut Mended) {
             assert!(coming, "an entry has come back after record {n}");
         }
         if report.incomplete > 0 || rng.chance(10) {
-            go_on(&after, found, pattern_of(seed), &mut rng);
+            continue_work(&after, found, pattern_of(seed), &mut rng);
         }
     }
 }
 
 #[test]
 fn every_record_leaves_a_sound_tree() {
-    let mut mended = Mended::default();
+    let mut counts = CrashCounts::default();
     for seed in seeds(0, 5) {
-        survive::<WORDS>(seed, 700, &mut mended);
-        survive::<2>(seed, 700, &mut mended);
-        survive::<1>(seed, 1200, &mut mended);
+        survive::<WORDS>(seed, 700, &mut counts);
+        survive::<2>(seed, 700, &mut counts);
+        survive::<1>(seed, 1200, &mut counts);
     }
-    let hit = mended.incomplete > 0 && mended.stale > 0;
+    let hit = counts.incomplete > 0 && counts.stale > 0;
     assert!(hit, "nothing of interest was hit");
 }
 
-/// The same at length, and interleavings: OMENDB_STEPS pieces of work in all (two million),
-/// from seed OMENDB_SEED (0) on.
+/// The same for much longer, with interleavings: OMENDB_STEPS pieces of work in all (default: two
+/// million), from seed OMENDB_SEED (default: 0) on.
 #[test]
 #[ignore = "long"]
 fn millions_of_steps_survive_crashes() {
     let set = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     let (wanted, mut seed) = (set("OMENDB_STEPS"), set("OMENDB_SEED").unwrap_or(0));
     let (wanted, first) = (wanted.unwrap_or(2_000_000), seed);
-    let (mut steps, mut mended) = (0, Mended::default());
+    let (mut steps, mut counts) = (0, CrashCounts::default());
     while steps < wanted {
         let length = 300 + Rng::new(seed).below(1500);
         match seed % 6 {
-            0 => survive::<1>(seed, length, &mut mended),
-            1 => survive::<2>(seed, length, &mut mended),
-            2 => survive::<WORDS>(seed, length, &mut mended),
-            _ => concurrent::survive(seed, length / 3, &mut mended),
+            0 => survive::<1>(seed, length, &mut counts),
+            1 => survive::<2>(seed, length, &mut counts),
+            2 => survive::<WORDS>(seed, length, &mut counts),
+            _ => concurrent::survive(seed, length / 3, &mut counts),
         }
         steps += length;
         seed += 1;
     }
     println!(
-        "{steps} steps of seeds {first} to {}; {} states after crashes, {} splits to complete in them",
+        "{steps} steps of seeds {first} to {}; {} states after crashes, \
+         {} incomplete splits in them",
         seed - 1,
-        mended.states,
-        mended.incomplete
+        counts.states,
+        counts.incomplete
     );
 }
 
-/// Further work on a crashed index, which must end without anything left to mend.
-pub(super) fn go_on<const W: usize>(mem: &Mem, mut found: Set<W>, pattern: Pattern, rng: &mut Rng) {
+/// More work on a crashed index, after which nothing may be incomplete.
+pub(super) fn continue_work<const W: usize>(
+    mem: &Mem,
+    mut found: Set<W>,
+    pattern: Pattern,
+    rng: &mut Rng,
+) {
     let tree = tree::<W>(mem, None);
     for i in 10_000..10_030 {
         let new = pattern.entry(i, rng);
@@ -163,8 +171,8 @@ pub(super) fn go_on<const W: usize>(mem: &Mem, mut found: Set<W>, pattern: Patte
     assert_eq!((report.incomplete, report.stale_model_pages), (0, 0));
 }
 
-/// An error between two records (an interrupt, a full disk) leaves the same states, but with the
-/// store's other pages as they are.
+/// An error between two records (an interrupt, a full disk) leaves the same states as a crash, but
+/// the other pages of the store stay as they are.
 #[test]
 fn errors_between_records_are_survived() {
     for seed in seeds(20, 5) {
@@ -203,10 +211,10 @@ fn errors_between_records_are_survived() {
     }
 }
 
-/// The old root's split is incomplete when its new right sibling is split in turn: the level for
-/// the second downlink does not exist, and the old root lies left of what is held.
+/// The old root's split is incomplete when its new right sibling is split in turn. The level for
+/// the second downlink does not exist, and the old root is left of the page that is held.
 #[test]
-fn a_missing_level_is_made_by_whoever_needs_it() {
+fn a_missing_level_is_added_by_the_next_writer() {
     let mem = empty::<WORDS>();
     let tree = tree::<WORDS>(&mem, None);
     let mut expected = Set::new();
@@ -218,13 +226,13 @@ fn a_missing_level_is_made_by_whoever_needs_it() {
         let result = tree.insert(new, FILL);
         mem.fail_after(None);
         assert!(mem.log_len() == before + 1);
-        // Merging ahead is a second record, too.
+        // An early merge is a second record, too.
         assert!(result.is_err() || mem.blocks().unwrap() == 2);
         expected.insert(new);
     }
     let report = check(&mem, &expected);
     assert_eq!((report.incomplete, report.height, report.leaves), (1, 1, 2));
-    // The right leaf fills up without anybody locking the root.
+    // The right leaf fills up while no backend locks the root.
     while tree.meta().unwrap().level == 0 {
         let new = next.next().unwrap();
         tree.insert(new, FILL).unwrap();

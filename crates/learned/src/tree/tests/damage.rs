@@ -1,11 +1,12 @@
+//! Damaged pages and models.
+
 use super::*;
 use crate::cursor::Cursor;
 use crate::range::Range;
 use crate::store::Store;
-use crate::tree::chain;
+use crate::tree::model_pages;
 
-/// An index with everything that one can have: logs, tombstones, stale model pages, free pages, and
-/// splits whose downlink is missing.
+/// An index with logs, tombstones, stale model pages, free pages, and incomplete splits.
 fn varied<const W: usize>(seed: u64) -> (Mem, Vec<Entry<W>>) {
     let mut rng = Rng::new(seed);
     let pattern = pattern_of(seed);
@@ -66,7 +67,7 @@ fn damage(mem: &Mem, rng: &mut Rng) {
     }
 }
 
-/// Reads and changes a damaged index in every way there is. Returns how many attempts failed.
+/// Reads and changes a damaged index in every way. Returns the number of errors.
 fn use_it<const W: usize>(
     mem: &Mem,
     model: Option<&[u8]>,
@@ -119,7 +120,7 @@ fn use_it<const W: usize>(
     errors
 }
 
-/// Whatever bytes a page has: no panic, no endless search, no page locked twice.
+/// Damaged bytes never cause a panic, an endless search, or a page that is locked twice.
 fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
     let (mut faults, mut silent) = (0, 0);
     let (mut kind, mut sound, mut known) = (0, empty::<W>(), Vec::new());
@@ -149,7 +150,7 @@ fn damaged_pages_are_errors<const W: usize>(first: u64, count: u64) {
             );
         }
     }
-    // Damage to the model may only make searches slow.
+    // Damage to the model only makes searches slow, so many runs have no error.
     assert!(faults * 3 > silent, "{faults} against {silent}");
 }
 
@@ -160,7 +161,8 @@ fn damaged_pages_are_errors_not_panics() {
     damaged_pages_are_errors::<2>(20_000, 200);
 }
 
-/// Whatever the model's pages hold, every search ends at the right leaf, and training mends it.
+/// Whatever the model's pages hold, every search ends at the right leaf, and a training repairs the
+/// model.
 #[test]
 fn damage_to_the_model_is_no_error() {
     use crate::page::head;
@@ -169,7 +171,7 @@ fn damage_to_the_model_is_no_error() {
     // With a directory of blocks.
     let plain = tree::<1>(&sound, None);
     plain.retrain(0).unwrap();
-    let pages = chain::blocks(&sound, &plain.meta().unwrap().model);
+    let pages = model_pages::blocks(&sound, &plain.meta().unwrap().model);
     let pages = pages.unwrap().unwrap();
     assert!(pages.len() > 3, "more entries, please");
     let (mut without, mut unlike) = (0, 0);
@@ -192,15 +194,15 @@ fn damage_to_the_model_is_no_error() {
         for entry in set.iter().step_by(211) {
             assert!(tree.contains(entry).unwrap(), "seed {seed}: {entry:?}");
         }
-        unlike += tree.counts.missed.get();
+        unlike += tree.counts.misses.get();
         tree.retrain(1).unwrap();
         check(&mem, &set);
     }
-    println!("{without} models refused, {unlike} searches led astray");
+    println!("{without} models refused, {unlike} misses");
     assert!(without > 0 && unlike > 0, "{without} {unlike}");
 }
 
-/// Each kind of damage that `verify` exists for is found and named.
+/// `verify` finds and names each kind of damage.
 #[test]
 fn verify_finds_what_is_wrong() {
     use crate::page::{Kind, head, put};
@@ -257,7 +259,7 @@ fn verify_finds_what_is_wrong() {
             "block {block}, byte {at}: {found}, wanted {wanted}"
         );
     }
-    // A page that looks alive though nothing leads to it.
+    // A page that looks used although nothing leads to it.
     let mut pages = sound.pages();
     pages.push(pages[leaf as usize].clone());
     let found = tree::<WORDS>(&Mem::new(pages), None).verify(&mut |_| ());
@@ -269,10 +271,10 @@ fn verify_finds_what_is_wrong() {
     );
 }
 
-/// Block of the leaf that covers an entry, and of its parent.
+/// The block of the leaf that covers an entry, and of the leaf's parent.
 fn leaf_and_parent(mem: &Mem, wanted: &Entry<WORDS>) -> (u32, u32) {
     let tree = tree::<WORDS>(mem, None);
-    let parent = tree.seek(&super::super::descend::Target::at(wanted), 1);
+    let parent = tree.find_on_level(&super::super::descend::SearchTarget::covering(wanted), 1);
     let parent = parent.unwrap().unwrap().block();
     let leaf = tree.find(wanted).unwrap().block();
     (leaf, parent)
@@ -294,22 +296,25 @@ fn right_links_in_a_circle_end_in_an_error() {
         mem.damage(parent, |page| put(page, at, &leaf.to_le_bytes()));
     }
     let tree = tree::<WORDS>(&mem, None);
-    assert!(matches!(tree.find(&wanted), Err(crate::Error::Lost(_))));
+    assert!(matches!(
+        tree.find(&wanted),
+        Err(crate::Error::SearchLost { .. })
+    ));
     assert!(tree.insert(wanted, FILL).is_err());
-    // By fences vacuum finds its way round.
+    // VACUUM finds its way by fences.
     assert_eq!(tree.vacuum(&mut |_: u64| false, true).unwrap().live, 1500);
     assert!(tree.verify(&mut |_| ()).is_err());
     assert_eq!(mem.breaches(), Vec::<String>::new());
 }
 
-/// VACUUM looks for the right neighbour of a sparse inner page to merge it.
+/// VACUUM looks for the right neighbour of a sparse inner page to join the two.
 #[test]
 fn an_inner_page_that_is_its_own_neighbour_is_an_error() {
     use crate::page::{head, put};
     let set: Set<WORDS> = (0..1500).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
-    // Few are left everywhere.
+    // Few entries remain in every leaf.
     tree.vacuum(&mut |tie| tie % 16 != 0, false).unwrap();
     let (_, parent) = leaf_and_parent(&mem, &entry(0, 0));
     mem.damage(parent, |page| put(page, head::RIGHT, &parent.to_le_bytes()));
@@ -321,7 +326,7 @@ fn an_inner_page_that_is_its_own_neighbour_is_an_error() {
     assert_eq!(mem.breaches(), Vec::<String>::new());
 }
 
-/// On PostgreSQL a second lock on a page that this backend has locked waits for ever.
+/// On PostgreSQL a second lock on a page that the backend has locked would wait forever.
 #[test]
 fn a_downlink_back_to_the_page_that_is_split_is_an_error() {
     use crate::page::put;
@@ -331,7 +336,7 @@ fn a_downlink_back_to_the_page_that_is_split_is_an_error() {
     let tree = tree::<WORDS>(&mem, model.as_deref());
     let middle = entry(7000, 0);
     let (leaf, _) = leaf_and_parent(&mem, &middle);
-    // Wherever a descent goes, the root sends it to the leaf.
+    // Every descent leads from the root to the leaf.
     let root = tree.meta().unwrap().root;
     let items = crate::fences::end::<WORDS>() + 8;
     for i in 0..FANOUT {

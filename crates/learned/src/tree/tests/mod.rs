@@ -3,14 +3,16 @@
 mod concurrent;
 mod crash;
 mod damage;
-mod merge;
+mod delete_dead;
+mod join;
+mod join_threads;
+mod pages_read;
 mod positions;
-mod purge;
+mod redistribute;
 mod rules;
 mod sessions;
 mod shift;
 mod simulate;
-mod touched;
 mod unique;
 
 use std::collections::BTreeSet;
@@ -20,45 +22,20 @@ use crate::key::{Entry, tie_of};
 use crate::leaf::Leaf;
 use crate::mem::{Mem, Pages};
 use crate::model::Training;
+use crate::rng::Rng;
 use crate::store::{Guard, Store};
 
-/// Words of the keys in most tests: all but the first are noise, so that few entries fit a leaf.
+/// Words of the keys in most tests. All but the first are noise, so that few entries fit a leaf.
 const WORDS: usize = 8;
 /// Items of inner pages, so that few leaves make a high tree.
 const FANOUT: usize = 3;
 /// Fill factor.
 const FILL: u8 = 90;
 
-/// No test reads so many pages.
+/// Page locks after which a test fails: no test needs as many.
 const ENDLESS: u64 = 20_000_000;
 
 type Set<const W: usize> = BTreeSet<Entry<W>>;
-
-/// xorshift64*.
-struct Rng(u64);
-
-impl Rng {
-    fn new(seed: u64) -> Self {
-        let mut rng = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        rng.next();
-        rng
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// The entry of the `n`th key; equal `n` give equal keys.
 fn entry<const W: usize>(n: u64, tid: u64) -> Entry<W> {
@@ -68,7 +45,7 @@ fn entry<const W: usize>(n: u64, tid: u64) -> Entry<W> {
     Entry::new(key, tie_of((tid / 200) as u32, (tid % 200 + 1) as u16))
 }
 
-/// So many leaves that lie near no line.
+/// A training of `leaves` leaves that are near no line.
 fn irregular<const W: usize>(leaves: u64) -> Training<W> {
     let mut training = Training::new();
     let mut n = 0;
@@ -79,7 +56,7 @@ fn irregular<const W: usize>(leaves: u64) -> Training<W> {
     training
 }
 
-/// How new keys come.
+/// The order of new keys.
 #[derive(Debug, Clone, Copy)]
 enum Pattern {
     Ascending,
@@ -97,8 +74,8 @@ const PATTERNS: [Pattern; 5] = [
     Pattern::Groups,
 ];
 
-/// The seeds of a test: `count` of them from `first` on. For a long run OMENDB_SEEDS says how many;
-/// OMENDB_SEED repeats one.
+/// The seeds of a test: `count` of them from `first` on. OMENDB_SEEDS sets the number for a long
+/// run; OMENDB_SEED repeats one.
 fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
     let set = |name| std::env::var(name).ok()?.parse().ok();
     match set("OMENDB_SEED") {
@@ -107,7 +84,7 @@ fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
     }
 }
 
-/// Each seed has its pattern.
+/// The pattern of a seed.
 fn pattern_of(seed: u64) -> Pattern {
     PATTERNS[(seed % PATTERNS.len() as u64) as usize]
 }
@@ -131,7 +108,7 @@ impl Pattern {
     }
 }
 
-/// How many times more entries fit a leaf than the tests were first made for, within limits.
+/// By how many times more entries fit a leaf than when the tests were written, within limits.
 fn scale() -> u64 {
     let set: Set<WORDS> = (0..2000).map(|i| entry(i, i)).collect();
     let leaves = check(&build(&set), &set).leaves;
@@ -139,7 +116,7 @@ fn scale() -> u64 {
 }
 
 fn empty<const W: usize>() -> Mem {
-    let mem = Mem::of(empty_index::<W>(FILL, *b"test key"));
+    let mem = Mem::from_blocks(empty_index::<W>(FILL, *b"test key"));
     mem.limit_reads(ENDLESS);
     mem
 }
@@ -166,7 +143,7 @@ fn build_wide<const W: usize>(entries: &Set<W>, fill: u8, fanout: usize) -> Mem 
     mem
 }
 
-/// The model, of a divided one only the root every other time.
+/// The model; of a divided model, every other time only the root.
 fn model<const W: usize>(mem: &Mem, rng: &mut Rng) -> Option<Vec<u8>> {
     let tree = tree::<W>(mem, None);
     let budget = if rng.chance(50) { 0 } else { usize::MAX };
@@ -193,8 +170,8 @@ fn check<const W: usize>(mem: &Mem, expected: &Set<W>) -> TreeReport {
     report
 }
 
-/// The entries of a range as a scan finds them that gives up its page after each batch, sometimes
-/// for good.
+/// The entries of a range, found by a scan that sometimes releases its page after a batch and
+/// searches for it again.
 fn forward<const W: usize>(
     tree: &Tree<'_, Mem, W>,
     from: &Entry<W>,
@@ -221,7 +198,7 @@ fn forward<const W: usize>(
                 return out;
             }
             match tree.next(&high, right).unwrap() {
-                // It may have been merged with the one before.
+                // The leaf may have been joined with the one before.
                 Some(next) => (leaf, from) = (next, high),
                 None => return out,
             }
@@ -229,7 +206,7 @@ fn forward<const W: usize>(
     }
 }
 
-/// Likewise, descending.
+/// As [`forward`], in descending order.
 fn backward<const W: usize>(
     tree: &Tree<'_, Mem, W>,
     from: &Entry<W>,
@@ -256,7 +233,7 @@ fn backward<const W: usize>(
             if low <= *from {
                 break;
             }
-            // Likewise the one below with this one.
+            // The leaf below may have been joined with this one.
             until = until.min(low);
             leaf = tree.find_before(&until).unwrap();
         }

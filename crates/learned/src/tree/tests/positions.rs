@@ -1,7 +1,9 @@
+//! Positions and hints that are out of date.
+
 use super::*;
 use crate::store::Store;
 
-/// A reader stands on a page by (high fence, right link) while everything around it is split.
+/// A reader's position is a high fence and a right link, while everything around it is split.
 #[test]
 fn an_old_position_survives_splits() {
     let mut set: Set<WORDS> = (0..400).map(|i| entry(1000 * i, i)).collect();
@@ -32,7 +34,7 @@ fn an_old_position_survives_splits() {
             let view = Leaf::<WORDS>::open(&next, next.block()).unwrap();
             assert!(view.covers(&high));
         }
-        // A right link that has become nonsense: any other page, block by block.
+        // A right link that is wrong by now: other pages.
         for wrong in [0, 1, mem.blocks().unwrap() - 1] {
             if let Some(next) = tree.next(&high, Some(wrong)).unwrap() {
                 let view = Leaf::<WORDS>::open(&next, next.block()).unwrap();
@@ -50,7 +52,7 @@ fn an_old_position_survives_splits() {
     check(&mem, &set);
 }
 
-/// A model and a root from long ago cost time only.
+/// An old model and an old root only cost time.
 #[test]
 fn stale_hints_find_everything() {
     let mut set: Set<WORDS> = (0..50 * scale()).map(|i| entry(1000 * i, i)).collect();
@@ -67,7 +69,7 @@ fn stale_hints_find_everything() {
             old.insert(new, FILL).unwrap();
         }
     }
-    // The pages of the old model go back into use as well.
+    // The pages of the old model are recycled, too.
     for now in 0..3 {
         old.retrain(now).unwrap();
     }
@@ -81,12 +83,12 @@ fn stale_hints_find_everything() {
         let view = Leaf::<WORDS>::open(&below, below.block()).unwrap();
         assert!(view.low() < *entry && *entry <= view.high());
     }
-    assert!(stale.counts.missed.get() > 0);
+    assert!(stale.counts.misses.get() > 0);
     let all: Vec<_> = set.iter().copied().collect();
     assert!(forward(&stale, &Entry::MIN, &Entry::MAX, &mut rng) == all);
     let all: Vec<_> = all.into_iter().rev().collect();
     assert!(backward(&stale, &Entry::MIN, &Entry::MAX, &mut rng) == all);
-    // Hints that never were true.
+    // Hints that never were right.
     for hint in [(0, 0), (0, 3), (1, 2), (3, 0)] {
         let wrong = tree::<WORDS>(&mem, None).with_root_hint(Some(hint));
         assert!(set.iter().all(|entry| wrong.contains(entry).unwrap()));

@@ -1,4 +1,4 @@
-//! The in-memory store notices who breaks the rules for locks and records.
+//! The in-memory store reports breaches of the rules for locks and records.
 
 use super::*;
 use crate::page::META;
@@ -12,10 +12,10 @@ fn high() -> (Mem, Vec<u32>, Vec<u32>, u32) {
     let level = |at: u8| {
         let (mut found, mut low) = (Vec::new(), Entry::MIN);
         while low < Entry::MAX {
-            let target = super::super::descend::Target::at(&low);
-            let page = tree.seek(&target, at).unwrap().unwrap();
+            let target = super::super::descend::SearchTarget::covering(&low);
+            let page = tree.find_on_level(&target, at).unwrap().unwrap();
             found.push(page.block());
-            low = crate::fences::of::<WORDS>(&page, page.block(), at)
+            low = crate::fences::read::<WORDS>(&page, page.block(), at)
                 .unwrap()
                 .unwrap()
                 .1;
@@ -27,7 +27,7 @@ fn high() -> (Mem, Vec<u32>, Vec<u32>, u32) {
     (mem, leaves, inner, root)
 }
 
-/// What the store says of `work`; nothing: no rule was broken.
+/// The breaches that the store reports for `work`; empty: none.
 fn breach(work: impl FnOnce(&Mem, &[u32], &[u32], u32)) -> String {
     let (mem, leaves, inner, root) = high();
     work(&mem, &leaves, &inner, root);
@@ -62,7 +62,7 @@ fn locks_go_right_and_up() {
 }
 
 #[test]
-fn locks_are_had_once_and_let_go_of() {
+fn locks_are_taken_once_and_released() {
     assert!(breach(|m, l, _, _| locks(m, l[3], l[3])).contains("locked twice"));
     let fault = breach(|m, l, _, _| {
         let _held = m.read(l[3]).unwrap();

@@ -1,7 +1,8 @@
-//! How full splits leave the leaves where keys ascend, but amid others: in groups, or behind faster sessions.
+//! How full splits leave the leaves when keys ascend or descend, but not at the end of the index:
+//! in groups, or behind faster sessions.
 
 use super::*;
-use crate::tree::How;
+use crate::tree::InsertOutcome;
 
 /// Rows of a heap page.
 const PAGE: u64 = 157;
@@ -10,7 +11,8 @@ fn row(key: u64, block: u64, row: u64) -> Entry<1> {
     Entry::new([key], tie_of(block as u32, (row % PAGE + 1) as u16))
 }
 
-/// Adds the entries in this order, and compares the number of leaves with that of an index built from them: percent.
+/// Adds the entries in this order. Returns the number of leaves in percent of the leaves of a
+/// build.
 fn growth(entries: &[Entry<1>]) -> u64 {
     let mem = empty::<1>();
     let tree = Tree::<_, 1>::new(&mem);
@@ -21,7 +23,8 @@ fn growth(entries: &[Entry<1>]) -> u64 {
     check(&mem, &set).leaves * 100 / check(&build(&set), &set).leaves
 }
 
-/// Rows of the same moments from sessions that insert so many a turn, each into heap pages of its own.
+/// Rows of the same times from several sessions, each of which inserts about `turns` rows at a time
+/// into heap pages of its own.
 fn sessions(turns: &[u64], rows: u64) -> Vec<Entry<1>> {
     let mut rng = Rng::new(1);
     let mut all = Vec::new();
@@ -70,10 +73,11 @@ fn descending_groups() {
     assert!(grown < 160, "{grown} percent");
 }
 
-/// 8 sessions, each of which takes 20 ids at a time and fills heap pages of its own, in an order of chance.
+/// The rows of 8 sessions, which run in random order. Each takes 20 ids at a time and fills heap
+/// pages of its own.
 fn ids(rows: u64) -> Vec<Entry<1>> {
     let mut rng = Rng::new(5);
-    // Of each session its last id, its heap page and the rows there.
+    // Of each session: its last id, its heap page, and the number of rows there.
     let mut sessions = [(0, 0, PAGE); 8];
     let (mut next, mut blocks) = (0, 0);
     let mut all = Vec::new();
@@ -94,8 +98,8 @@ fn ids(rows: u64) -> Vec<Entry<1>> {
     all
 }
 
-/// What sessions side by side add, be it in ascending or in descending order, goes to one leaf, and those that it has left behind are
-/// not merged for a few entries again and again.
+/// Concurrent sessions that add ascending or descending keys all add to one leaf. The leaves left
+/// behind are not merged again and again for a few entries.
 #[test]
 fn leaves_are_left_behind() {
     for (direction, sign) in [("up", 1), ("down", u64::MAX)] {
@@ -107,9 +111,9 @@ fn leaves_are_left_behind() {
         for row in &rows {
             let key = (1 << 40) + row.key[0].wrapping_mul(sign);
             let done = tree.insert(Entry::new([key], row.tie), 97).unwrap();
-            match done.how {
-                How::Merged => merges += 1,
-                How::Split(right) => {
+            match done.outcome {
+                InsertOutcome::Merged => merges += 1,
+                InsertOutcome::Split(right) => {
                     splits += 1;
                     front = Some(if sign == 1 { right } else { done.block });
                 }
@@ -124,8 +128,8 @@ fn leaves_are_left_behind() {
     }
 }
 
-/// Batches of 4 sessions, which load each its share of 800 series, from the first moment to the last, now one faster and now the other; the
-/// latest moment first.
+/// Batches of 4 sessions, which load the data of 200 series each, the latest time first. Sometimes
+/// one of them is faster and sometimes another one.
 fn batches(moments: u64) -> Vec<Vec<Entry<1>>> {
     const SHARE: u64 = 200;
     let mut rng = Rng::new(7);
@@ -152,7 +156,8 @@ fn batches(moments: u64) -> Vec<Vec<Entry<1>>> {
     all
 }
 
-/// Leaves that other sessions have left behind are not split early where a slower one comes to an end of theirs.
+/// Leaves that faster sessions have left behind are not split early when a slower session comes to
+/// their end.
 #[test]
 fn faster_and_slower_sessions() {
     let mem = empty::<1>();
@@ -164,7 +169,7 @@ fn faster_and_slower_sessions() {
             rest = &rest[taken..];
         }
     }
-    // 2 million rows; 207 with the rule for the last leaf at every leaf.
+    // 2 million rows. There would be 207 leaves if every leaf were split early as the last one is.
     let leaves = tree.verify(&mut |_| ()).unwrap().leaves;
     assert!(leaves < 201, "{leaves} leaves");
 }

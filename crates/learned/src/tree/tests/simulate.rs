@@ -1,8 +1,10 @@
+//! Random inserts, deletions, scans, vacuums and trainings, compared with a set.
+
 use super::*;
 use crate::Block;
-use crate::tree::How;
+use crate::tree::InsertOutcome;
 
-/// One run of random work; returns the report at its end and the greatest height on the way.
+/// Does random work. Returns the report at the end and the greatest height on the way.
 fn run<const W: usize>(seed: u64, steps: u64) -> (TreeReport, u32) {
     let pattern = pattern_of(seed);
     println!("seed {seed}, {pattern:?}, {W} words");
@@ -33,7 +35,7 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (TreeReport, u32) {
         }
         assert!(tree.contains(&new).unwrap());
         if rng.chance(2) {
-            // Many at once: scattered ones, or such as follow on each other.
+            // Many entries at once: scattered ones, or entries that follow each other.
             let last = expected.last().copied().unwrap_or(new);
             let most = 1 + rng.below(100);
             let mut many: Vec<_> = match rng.chance(50) {
@@ -56,16 +58,18 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (TreeReport, u32) {
             expected.retain(|entry| !dead(entry.tie));
             let done = tree.vacuum(&mut |tie: u64| dead(tie), true).unwrap();
             assert_eq!(done.live, expected.len() as u64);
-            assert_eq!(done.removed, (before - expected.len()) as u64);
+            assert_eq!(done.deleted, (before - expected.len()) as u64);
             if rng.chance(20) {
                 let report = check(&mem, &expected);
                 assert_eq!((report.leaves, report.incomplete), (done.leaves, 0));
             }
         }
         if rng.chance(1) {
-            // Found dead by a scan that stood here a while ago: some have moved on.
+            // Found dead by a scan that read this leaf earlier: some have moved to other leaves.
             let leaf = tree.find(&new).unwrap();
-            let (low, high) = crate::fences::of(&leaf, leaf.block(), 0).unwrap().unwrap();
+            let (low, high) = crate::fences::read(&leaf, leaf.block(), 0)
+                .unwrap()
+                .unwrap();
             let mut dead: Vec<_> = expected.range(..new).rev().take(30).copied().collect();
             dead.extend(expected.range(new..).take(rng.below(9) as usize));
             dead.retain(|_| rng.chance(60));
@@ -80,19 +84,19 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (TreeReport, u32) {
             expected.retain(|entry| dead.binary_search(entry).is_err());
         }
         if rng.chance(1) {
-            // As a full leaf is cleared before it is split.
+            // As an insert deletes dead entries from a full leaf before it splits the leaf.
             let leaf = tree.find(&new).unwrap();
             let (block, part) = (leaf.block(), 1 + rng.below(6));
-            let (low, high) = crate::fences::of(&leaf, block, 0).unwrap().unwrap();
+            let (low, high) = crate::fences::read(&leaf, block, 0).unwrap().unwrap();
             drop(leaf);
             let dead = |tie: u64| tie >> 3 & 7 < part;
             let before = expected.len();
             expected.retain(|e| *e < low || high <= *e || !dead(e.tie));
-            let removed = tree.purge(block, &mut |tie: u64| dead(tie)).unwrap();
-            assert_eq!(removed, before - expected.len());
+            let deleted = tree.delete_dead(block, &mut |tie: u64| dead(tie)).unwrap();
+            assert_eq!(deleted, before - expected.len());
         }
         if rng.chance(5) {
-            // As a full leaf is before it is split.
+            // As an insert shifts entries from a full leaf before it splits the leaf.
             let block = tree.find(&new).unwrap().block();
             tree.redistribute(block).unwrap();
         }
@@ -115,7 +119,7 @@ fn run<const W: usize>(seed: u64, steps: u64) -> (TreeReport, u32) {
             assert_eq!(backward(&tree, &from, &until, &mut rng), wanted);
         }
     }
-    // All that can be replayed is what is there.
+    // Replay of the log gives the same pages.
     let mut pages = mem.base();
     for record in mem.log() {
         record.redo(&mut pages);
@@ -137,7 +141,7 @@ fn later<const W: usize>(last: &Entry<W>, n: u64) -> Entry<W> {
     Entry::new(key, last.tie.saturating_add(n << 16))
 }
 
-/// Adds entries in order, as many in a record as go.
+/// Adds entries in order, as many in one record as possible.
 fn insert_all<const W: usize>(
     tree: &Tree<'_, Mem, W>,
     mut hint: Option<Block>,
@@ -145,7 +149,10 @@ fn insert_all<const W: usize>(
 ) {
     while let Some((first, more)) = rest.split_first() {
         let done = tree.insert_with(hint, *first, more, FILL).unwrap();
-        if matches!(done.how, How::Appended | How::Logged) {
+        if matches!(
+            done.outcome,
+            InsertOutcome::Appended | InsertOutcome::Logged
+        ) {
             assert!(done.taken > 0);
         } else {
             assert_eq!(done.taken, 1);
@@ -212,13 +219,13 @@ fn a_build_starts_over_at_an_entry_out_of_order() {
     let set: Set<WORDS> = (0..1000).map(|i| entry(2 * i, i)).collect();
     let late = entry::<WORDS>(77, 5);
     let pages = std::cell::RefCell::new(Pages::default());
-    struct Shared<'a>(&'a std::cell::RefCell<Pages>);
-    impl crate::tree::Sink for Shared<'_> {
+    struct SharedPages<'a>(&'a std::cell::RefCell<Pages>);
+    impl crate::tree::Sink for SharedPages<'_> {
         fn put(&mut self, block: Block, page: &crate::Page) -> crate::Result<()> {
             self.0.borrow_mut().put(block, page)
         }
     }
-    let mut sink = Shared(&pages);
+    let mut sink = SharedPages(&pages);
     let mut builder = Builder::new(&mut sink, FILL, [0; 8]).with_inner_limit(FANOUT);
     for entry in &set {
         builder.push(*entry).unwrap();
@@ -247,7 +254,7 @@ fn a_build_starts_over_at_an_entry_out_of_order() {
 }
 
 #[test]
-fn retraining_reuses_the_pages_of_models_before() {
+fn retraining_recycles_the_pages_of_old_models() {
     let set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
@@ -276,7 +283,7 @@ fn the_model_saves_the_descent() {
         assert!(tree.contains(entry).unwrap());
     }
     assert_eq!(tree.counts.predicted(), 3000);
-    // Those beside a fence may be taken for the next leaf's.
+    // Keys beside a fence may be sent to the next leaf.
     assert!(tree.counts.descents.get() <= 30);
     let before = mem.reads();
     assert!(tree.contains(&entry(1500, 1500)).unwrap());
@@ -286,14 +293,14 @@ fn the_model_saves_the_descent() {
 #[test]
 fn pages_of_another_model_are_not_mixed_in() {
     use crate::store::Store;
-    use crate::tree::chain::blocks;
+    use crate::tree::model_pages::blocks;
     let set: Set<WORDS> = (0..4000).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
     let old = tree.meta().unwrap().model;
     for now in 0..4 {
         tree.retrain(now).unwrap();
-        // Who read the meta page long ago finds nothing, rather than a mixture.
+        // A session with an old meta page finds no model, rather than a mixture of two.
         assert!(blocks(&mem, &old).unwrap().is_none());
         assert!(tree.load_model().unwrap().is_some());
     }
@@ -308,31 +315,31 @@ fn pages_of_another_model_are_not_mixed_in() {
     let pages = place.pages;
     assert!(used.len() == pages as usize && pages > 4);
     for wrong in [
-        crate::meta::ModelAt {
+        crate::meta::ModelLocation {
             generation: 76,
             ..place
         },
-        crate::meta::ModelAt {
+        crate::meta::ModelLocation {
             first: used[1],
             ..place
         },
-        crate::meta::ModelAt {
+        crate::meta::ModelLocation {
             first: used[1],
             pages: pages - 1,
             ..place
         },
-        crate::meta::ModelAt {
+        crate::meta::ModelLocation {
             pages: pages - 1,
             ..place
         },
-        crate::meta::ModelAt {
+        crate::meta::ModelLocation {
             bytes: place.bytes - 1,
             ..place
         },
     ] {
         assert!(blocks(&mem, &wrong).unwrap().is_none(), "{wrong:?}");
     }
-    // Nothing refers to them, as after a crash: they are swept, and used again.
+    // Nothing refers to these pages, as after a crash: the sweep frees them, and they are recycled.
     let swept = tree.sweep(&mut |_| ()).unwrap();
     assert_eq!(swept.stale, u64::from(pages));
     assert!(blocks(&mem, &place).unwrap().is_none());
@@ -351,8 +358,8 @@ fn a_remembered_leaf_is_only_a_hint() {
     for i in 0..1500 {
         let new = entry(i, i);
         let done = tree.insert_with(Some(last), new, &[], FILL).unwrap();
-        last = match done.how {
-            How::Split(right) => right,
+        last = match done.outcome {
+            InsertOutcome::Split(right) => right,
             _ => done.block,
         };
         set.insert(new);
@@ -362,7 +369,7 @@ fn a_remembered_leaf_is_only_a_hint() {
         .unwrap();
     assert!(mem.reads() - before <= 2);
     set.insert(entry(5000, 0));
-    // Meta page, inner page, leaves far to the left and right.
+    // The meta page, an inner page, and leaves far to the left and right.
     let root = tree.meta().unwrap().root;
     for (i, hint) in (2000..).zip([0, 1, root, last].into_iter().cycle().take(200)) {
         tree.insert_with(Some(hint), entry(i % 7 * 300, i), &[], FILL)

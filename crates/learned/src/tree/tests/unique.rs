@@ -1,3 +1,5 @@
+//! Unique keys.
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -5,20 +7,20 @@ use std::thread;
 use super::*;
 use crate::key::{NULL_BIT, TID_MASK};
 use crate::search::Field;
-use crate::tree::Verdict;
+use crate::tree::UniqueVerdict;
 
 /// Set in the ties of dead rows.
 const DEAD: u64 = 1 << 8;
 
-fn verdict(tie: u64) -> Verdict {
+fn verdict(tie: u64) -> UniqueVerdict {
     if tie & DEAD != 0 {
-        Verdict::Pass
+        UniqueVerdict::Continue
     } else {
-        Verdict::Conflict
+        UniqueVerdict::Conflict
     }
 }
 
-/// The `i`th of many ties, scattered.
+/// The `i`th of many ties, in random order.
 fn scattered(i: u64) -> u64 {
     (i.wrapping_mul(0x9E37_79B1) & 0xFFF_FFFF) << 16
 }
@@ -36,17 +38,17 @@ fn key(n: u64) -> Entry<WORDS> {
 
 /// The columns of a key, and its entries.
 #[derive(Clone, Copy)]
-struct Kind {
+struct KeyShape {
     field: Field,
     entry: fn(n: u64, tie: u64) -> Entry<WORDS>,
 }
 
-/// All words are the key's.
-const WHOLE: Kind = Kind {
+/// All words belong to the key.
+const WHOLE: KeyShape = KeyShape {
     field: Field {
         at: 0,
         words: WORDS,
-        ties: true,
+        has_null_bit: true,
     },
     entry: |n, tie| {
         let key = key(n);
@@ -54,12 +56,13 @@ const WHOLE: Kind = Kind {
     },
 };
 
-/// The last word is an included column's: it depends on the row, as does the mark of its value.
-const INCLUDING: Kind = Kind {
+/// The last word belongs to an included column. It depends on the row, as does the bit of its value
+/// in the tie.
+const INCLUDING: KeyShape = KeyShape {
     field: Field {
         at: 0,
         words: WORDS - 1,
-        ties: false,
+        has_null_bit: false,
     },
     entry: |n, tie| {
         let word = match n {
@@ -78,15 +81,15 @@ const INCLUDING: Kind = Kind {
     },
 };
 
-/// A key gets one live entry, however many dead ones it has in however many leaves.
+/// A key gets one live entry, however many dead entries it has in however many leaves.
 #[test]
 fn one_live_entry_a_key() {
     one_live_entry(WHOLE);
     one_live_entry(INCLUDING);
 }
 
-fn one_live_entry(kind: Kind) {
-    let with_tie = kind.entry;
+fn one_live_entry(shape: KeyShape) {
+    let with_tie = shape.entry;
     for seed in 0..4 {
         let mut rng = Rng::new(seed);
         let mem = empty::<WORDS>();
@@ -103,23 +106,23 @@ fn one_live_entry(kind: Kind) {
                 continue;
             }
             let new = with_tie(n, tie);
-            let mut judged = BTreeSet::new();
+            let mut checked = BTreeSet::new();
             let done =
-                tree.insert_unique(None, new, &kind.field.same(&new), FILL, &mut |tie, _| {
-                    judged.insert(tie);
+                tree.insert_unique(None, new, &shape.field.same(&new), FILL, &mut |tie, _| {
+                    checked.insert(tie);
                     verdict(tie)
                 });
             let done = done.unwrap().is_some();
             assert_eq!(done, !live.contains_key(&n), "seed {seed}, insert {i}");
-            let prefix = kind.field.prefix(&new);
-            let same = |e: &&Entry<WORDS>| kind.field.prefix(e) == prefix;
+            let prefix = shape.field.prefix(&new);
+            let same = |e: &&Entry<WORDS>| shape.field.prefix(e) == prefix;
             if done {
                 let ties: BTreeSet<_> = set.iter().filter(same).map(|e| e.tie).collect();
-                assert!(judged == ties, "all of the key are judged, and no other");
+                assert!(checked == ties, "all of the key are checked, and no other");
                 live.insert(n, new);
                 set.insert(new);
             }
-            let key = kind.field.same(&new);
+            let key = shape.field.same(&new);
             assert!(!tree.is_unique(&key, &mut |tie, _| verdict(tie)).unwrap());
             // The row dies.
             if rng.chance(50)
@@ -136,28 +139,29 @@ fn one_live_entry(kind: Kind) {
     }
 }
 
-/// An entry may be found to be no conflict whatever else there is.
+/// With UniqueVerdict::Accept the other entries do not matter.
 #[test]
-fn enough() {
+fn accepted_whatever_else_there_is() {
     let mem = empty::<WORDS>();
     let tree = tree::<WORDS>(&mem, None);
     for tie in 1..50 {
         let new = (WHOLE.entry)(9, tie);
         let key = WHOLE.field.same(&new);
-        let done = tree.insert_unique(None, new, &key, FILL, &mut |_, _| Verdict::Enough);
+        let done = tree.insert_unique(None, new, &key, FILL, &mut |_, _| UniqueVerdict::Accept);
         assert!(done.unwrap().is_some());
     }
 }
 
-/// Threads insert the same keys, each with a TID of its own, among dead entries that come and go: of each key one succeeds.
+/// Threads insert the same keys, each with a TID of its own, among dead entries that come and go.
+/// One thread succeeds for each key.
 #[test]
 fn threads_insert_a_key_once() {
     threads_insert_once(WHOLE);
     threads_insert_once(INCLUDING);
 }
 
-fn threads_insert_once(kind: Kind) {
-    let with_tie = kind.entry;
+fn threads_insert_once(shape: KeyShape) {
+    let with_tie = shape.entry;
     const THREADS: u64 = 4;
     const KEYS: u64 = 60;
     for seed in 0..3 {
@@ -180,12 +184,12 @@ fn threads_insert_once(kind: Kind) {
                         let mut rng = Rng::new(seed * 31 + number);
                         let mut hint = None;
                         for n in 0..KEYS {
-                            // Before, between and behind the dead.
+                            // Before, between and behind the dead entries.
                             let new = with_tie(n, rng.below(1 << 28) << 16 | (number + 1));
-                            let judge = &mut |tie, _| verdict(tie);
-                            let key = kind.field.same(&new);
+                            let check = &mut |tie, _| verdict(tie);
+                            let key = shape.field.same(&new);
                             if let Some(done) =
-                                tree.insert_unique(hint, new, &key, FILL, judge).unwrap()
+                                tree.insert_unique(hint, new, &key, FILL, check).unwrap()
                             {
                                 won.fetch_add(1, Ordering::Relaxed);
                                 hint = Some(done.block);
@@ -219,7 +223,7 @@ fn threads_insert_once(kind: Kind) {
         let mut keys = HashSet::new();
         for e in forward(&setup, &Entry::MIN, &Entry::MAX, &mut rng) {
             if e.tie & DEAD == 0 {
-                assert!(keys.insert(kind.field.prefix(&e)), "two of one key");
+                assert!(keys.insert(shape.field.prefix(&e)), "two of one key");
             }
         }
         assert_eq!(keys.len() as u64, KEYS);

@@ -1,14 +1,15 @@
-//! Pages touched by a search for a random row's key, by distribution of the keys and by what became
-//! of the index since it was built.
+//! Pages that a search for a random row's key reads, by the distribution of the keys and by what
+//! happened to the index since it was built.
 
 use super::*;
 use crate::model::Loaded;
 use crate::store::Store;
-use crate::tree::{How, Recent, chain, has_grown};
+use crate::tree::{InsertOutcome, RecentLeaves, has_grown, model_pages};
 
 const ROWS: u64 = 200_000;
 const SEARCHES: u64 = 4000;
-/// With it the trees are as high as those of ten million rows on servers, so that a search led astray costs as much.
+/// Items of inner pages. With 16 the trees are as high as those of ten million rows on servers, so
+/// that a miss of the model costs as much.
 const FANOUT: usize = 16;
 
 const NAMES: [&str; 16] = [
@@ -30,7 +31,7 @@ const NAMES: [&str; 16] = [
     "zipf",
 ];
 
-/// Keys in the order of their rows, as many as asked for.
+/// `rows` keys in the order of their rows.
 fn keys(name: &str, rows: u64, rng: &mut Rng) -> Vec<u64> {
     let middle = 1u64 << 63;
     let mut now = middle;
@@ -49,20 +50,20 @@ fn keys(name: &str, rows: u64, rng: &mut Rng) -> Vec<u64> {
             "both ends" => rng.below(1000).wrapping_sub(500),
             "outliers" if rng.below(10_000) == 0 => u64::MAX - rng.below(1 << 50),
             "outliers" => middle + rng.below(1 << 20) * rng.below(1 << 20) / (1 << 20),
-            // Few ids have most of the rows, and some are far from all others.
+            // A few ids have most of the rows, and some ids are far from all others.
             "heavy tail" => {
                 let id = (1u64 << 40) / (1 + rng.below(1 << 40));
                 middle + if rng.below(1000) == 0 { id << 20 } else { id }
             }
             "bursts" => middle + ((i / 100) << 20) + i % 100,
-            // Places in clusters, as those of cities are.
+            // Places in clusters, as in cities.
             "z-order" => {
                 let city = Rng::new(rng.below(200)).next();
                 let spread = 1 + (city >> 40) % (1 << 24);
                 let mut near = |x: u64| (x as u32).wrapping_add(rng.below(spread) as u32);
                 interleave(near(city), near(city >> 32))
             }
-            // Fewer at night, in whole minutes.
+            // Whole minutes, fewer at night.
             "timestamps" => {
                 let night = now / 60_000_000 % 1440 < 300;
                 now += 60_000_000 * rng.below(if night { 4 } else { 2 });
@@ -75,14 +76,14 @@ fn keys(name: &str, rows: u64, rng: &mut Rng) -> Vec<u64> {
         .collect()
 }
 
-/// The bits of both in turn: a place on the Z-order curve.
+/// The bits of both numbers in turn: a place on the Z-order curve.
 fn interleave(x: u32, y: u32) -> u64 {
     (0..32).fold(0, |z, i| {
         z | u64::from(x >> i & 1) << (2 * i) | u64::from(y >> i & 1) << (2 * i + 1)
     })
 }
 
-/// Pages read by one search for the start of `key`, which must end at its leaf.
+/// Pages that one search for the start of `key` reads. The search must end at the key's leaf.
 fn search(mem: &Mem, tree: &Tree<'_, Mem, 1>, key: u64) -> u64 {
     let target = Entry::floor([key]);
     let before = mem.reads();
@@ -108,14 +109,15 @@ fn row(key: u64, i: u64) -> Entry<1> {
     Entry::new([key], tie_of((i / 200) as u32, (i % 200 + 1) as u16))
 }
 
-/// A session: a model that is looked for anew when it errs, and what it learned beside it.
+/// A session as on a server: its model, which it loads again after many misses, and its recent
+/// leaves.
 struct Session<'m> {
     mem: &'m Mem,
     model: Option<Vec<u8>>,
     generation: u64,
-    recent: Recent<1>,
+    recent: RecentLeaves<1>,
     root: Option<(crate::Block, u8)>,
-    astray: u64,
+    improvable: u64,
     splits: u32,
 }
 
@@ -126,28 +128,30 @@ impl<'m> Session<'m> {
             mem,
             model: tree.load_model().unwrap(),
             generation: tree.meta().unwrap().model.generation,
-            recent: Recent::default(),
+            recent: RecentLeaves::default(),
             root: None,
-            astray: 0,
+            improvable: 0,
             splits: 0,
         }
     }
 
     fn with<T>(&mut self, work: impl FnOnce(&Tree<'_, Mem, 1>) -> T) -> T {
         let tree = tree::<1>(self.mem, self.model.as_deref());
-        let tree = tree.with_recent(&self.recent).with_root_hint(self.root);
+        let tree = tree
+            .with_recent_leaves(&self.recent)
+            .with_root_hint(self.root);
         let result = work(&tree);
         self.root = tree.root_hint();
-        self.astray += tree.counts.astray();
+        self.improvable += tree.counts.improvable();
         result
     }
 
-    /// Pages read, the meta page included where it is asked for a new model.
+    /// Pages read, including the meta page if the session looks for a new model.
     fn search(&mut self, key: u64) -> u64 {
         let mem = self.mem;
         let mut pages = self.with(|tree| search(mem, tree, key));
-        if self.astray >= 32 {
-            self.astray = 0;
+        if self.improvable >= 32 {
+            self.improvable = 0;
             pages += 1;
             let meta = tree::<1>(mem, None).meta().unwrap();
             if meta.model.generation != self.generation {
@@ -157,27 +161,28 @@ impl<'m> Session<'m> {
         pages
     }
 
-    /// Trains in passing, as a writer does. Returns the leaf of the entry.
+    /// Inserts, and trains a new model when the index has grown, as a writer does. Returns the leaf
+    /// of the entry.
     fn insert(&mut self, entry: Entry<1>, near: Option<crate::Block>) -> crate::Block {
         let done = self.with(|tree| match near {
             Some(near) => tree.insert_with(Some(near), entry, &[], FILL).unwrap(),
             None => tree.insert(entry, FILL).unwrap(),
         });
-        let How::Split(right) = done.how else {
+        let InsertOutcome::Split(right) = done.outcome else {
             return done.block;
         };
         self.splits += 1;
         let plain = tree::<1>(self.mem, None);
         let place = plain.meta().unwrap().model;
         if has_grown(&place, self.splits, self.mem.blocks().unwrap()) {
-            assert!(plain.retrain_in_passing(0).unwrap());
+            assert!(plain.retrain_if_room(0).unwrap());
             *self = Self::new(self.mem);
         }
         right
     }
 }
 
-/// Mean pages of searches for random ones of these keys, by a new session.
+/// The mean number of pages that searches for random ones of these keys read, in a new session.
 fn mean(mem: &Mem, keys: &[u64], rng: &mut Rng) -> f64 {
     let mut session = Session::new(mem);
     let pages: u64 = (0..SEARCHES)
@@ -197,7 +202,8 @@ fn one_page_after_a_build() {
     }
 }
 
-/// Sequential keys with jitter are near a line: one is enough, though keys beside a fence may be taken for the next leaf's.
+/// Sequential keys with jitter are near a line: one line is enough, although keys beside a fence
+/// may be sent to the next leaf.
 #[test]
 fn jitter_needs_no_exact_model() {
     let mut rng = Rng::new(5);
@@ -209,7 +215,7 @@ fn jitter_needs_no_exact_model() {
     assert!(bytes.len() < 1024 && mean <= 1.05, "{} {mean}", bytes.len());
 }
 
-/// An index that begins empty gets its models from those who insert, without VACUUM.
+/// An index that is empty at first gets its models from the sessions that insert, without VACUUM.
 #[test]
 fn one_page_after_growing_from_nothing() {
     for name in [
@@ -260,8 +266,8 @@ fn one_page_for_appended_rows() {
     }
 }
 
-/// Half as many rows again at random, in the whole range or all in a hundredth of it; sessions that had
-/// a model before notice that there is a better one.
+/// Half as many rows again, at random: in the whole range, or all of them in a hundredth of it.
+/// Sessions that had a model before notice that there is a better one.
 #[test]
 fn few_pages_after_random_growth() {
     for range in [u64::MAX, u64::MAX / 100] {
@@ -288,8 +294,8 @@ fn few_pages_after_random_growth() {
     }
 }
 
-/// Who has no memory for a large model reads one page of it, then the leaf; and it errs no more often than one
-/// that is kept, by which the same leaves are predicted.
+/// A session without memory for a large model reads one page of it, then the leaf. It makes the
+/// same predictions as a session that has the model in memory.
 #[test]
 fn one_page_more_without_memory() {
     for name in ["uniform", "two clusters", "all equal", "zipf"] {
@@ -300,7 +306,7 @@ fn one_page_more_without_memory() {
         let plain = tree::<1>(&mem, None);
         for retrained in [false, true] {
             if retrained {
-                // With a directory, which builds do without.
+                // With a directory: a build needs none.
                 plain
                     .insert(row(keys[7], u64::from(u32::MAX)), FILL)
                     .unwrap();
@@ -330,7 +336,7 @@ fn one_page_more_without_memory() {
     }
 }
 
-/// Keys of which coordinates tell little: those at the edge of a part may belong to the leaf before.
+/// Keys with few different coordinates: those at the edge of a part may belong to the leaf before.
 #[test]
 fn bounds_hold_at_the_edges_of_parts() {
     let mut rng = Rng::new(13);
@@ -352,7 +358,7 @@ fn bounds_hold_at_the_edges_of_parts() {
     }
 }
 
-/// Those who knew a model of which the pages are gone search the tree.
+/// A session whose model's pages are gone descends from the root.
 #[test]
 fn parts_of_another_model_are_no_use() {
     let mut rng = Rng::new(12);
@@ -364,8 +370,8 @@ fn parts_of_another_model_are_no_use() {
     let old = tree::<1>(&mem, Some(&old));
     let key = set.iter().nth(50_000).unwrap().key;
     assert!(old.predict(&key).unwrap().is_some());
-    // Nor are the same model's in the wrong place.
-    let pages = chain::blocks(&mem, &place).unwrap().unwrap();
+    // The same for a page of the same model in the wrong place.
+    let pages = model_pages::blocks(&mem, &place).unwrap().unwrap();
     let (last, other) = (pages[pages.len() - 1], pages[pages.len() - 2]);
     let (kept, wrong) = (
         mem.pages()[last as usize].clone(),
@@ -378,7 +384,7 @@ fn parts_of_another_model_are_no_use() {
     mem.damage(last, |page| *page = *kept);
     assert!(old.predict(&high).unwrap().is_some());
     for now in 0..4 {
-        // Pages that are freed, then those of newer models.
+        // The pages are freed at first, and then belong to newer models.
         plain.retrain(now).unwrap();
         for entry in set.iter().step_by(997) {
             assert!(old.predict(&entry.key).unwrap().is_none());
@@ -390,7 +396,7 @@ fn parts_of_another_model_are_no_use() {
     assert_eq!(old.counts.descents.get(), old.counts.searches());
 }
 
-/// The model's upkeep costs little: trainings are few, and the longer the index the rarer.
+/// The model costs little to maintain: trainings are rare, and the larger the index the rarer.
 #[test]
 fn trainings_are_rare() {
     let mem = empty::<1>();
@@ -408,9 +414,9 @@ fn trainings_are_rare() {
     );
 }
 
-/// Without a page to spare there is no new model, and nothing else changes.
+/// Without a free page there is no new model, and nothing else changes.
 #[test]
-fn no_room_no_training() {
+fn without_room_there_is_no_training() {
     let mut rng = Rng::new(10);
     let set: Set<1> = (0..150_000).map(|i| row(rng.next(), i)).collect();
     let mem = build_wide(&set, 10, FANOUT);
@@ -420,12 +426,12 @@ fn no_room_no_training() {
     for i in 0..pages {
         let before = tree.load_model().unwrap();
         mem.limit_spare(Some(i.into()));
-        assert!(!tree.retrain_in_passing(1).unwrap());
+        assert!(!tree.retrain_if_room(1).unwrap());
         assert!(before.is_some() && tree.load_model().unwrap() == before);
         assert_eq!(check(&mem, &set).stale_model_pages, 0);
     }
     mem.limit_spare(Some(pages.into()));
-    assert!(tree.retrain_in_passing(1).unwrap());
+    assert!(tree.retrain_if_room(1).unwrap());
     assert_eq!(check(&mem, &set).stale_model_pages, 0);
 }
 
@@ -433,7 +439,8 @@ fn check_rows(mem: &Mem, keys: &[u64]) -> TreeReport {
     check(mem, &(0..).zip(keys).map(|(i, &key)| row(key, i)).collect())
 }
 
-/// Keys beyond the leaves that the model knows cost one page more than without a model.
+/// A search for a key beyond the leaves that the model knows reads one page more than without a
+/// model.
 #[test]
 fn appended_keys_cost_a_page_more_at_most() {
     let first = 1u64 << 63;
@@ -455,15 +462,15 @@ fn appended_keys_cost_a_page_more_at_most() {
     }
 }
 
-/// However far a model is from what became of the index, one page is read in vain at most.
+/// However much the index has changed since the training, at most one page is read in vain.
 #[test]
-fn a_stale_model_costs_a_page_at_most() {
+fn a_stale_model_costs_one_page_at_most() {
     let mut rng = Rng::new(17);
     let keys = keys("uniform", ROWS / 4, &mut rng);
     let mem = built(&keys);
     let plain = tree::<1>(&mem, None);
     let model = plain.load_model().unwrap();
-    // Leaves come apart into dozens.
+    // Each leaf there becomes dozens of leaves.
     let crowded = keys[0] >> 58 << 58;
     for i in ROWS..2 * ROWS {
         let key = crowded + rng.below(1 << 58);

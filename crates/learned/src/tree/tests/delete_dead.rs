@@ -1,13 +1,13 @@
-//! Full leaves that are cleared of dead entries rather than split.
+//! Full leaves whose dead entries are deleted to avoid a split.
 
 use std::collections::HashSet;
 
 use super::*;
-use crate::tree::{How, Splits};
+use crate::tree::{InsertOutcome, SplitPolicy};
 
-/// Half of the entries die again and again, and as many new ones come, without any vacuum.
+/// A third of the entries die again and again, and as many new ones are added, without any VACUUM.
 #[test]
-fn an_index_whose_full_leaves_are_cleared_keeps_its_size() {
+fn deleting_dead_entries_keeps_the_size() {
     for seed in seeds(0, 4) {
         println!("seed {seed}");
         let mut rng = Rng::new(seed);
@@ -15,9 +15,9 @@ fn an_index_whose_full_leaves_are_cleared_keeps_its_size() {
         let mut set: Set<2> = (0..6000).map(|i| random(i, &mut rng)).collect();
         let mem = build(&set);
         let before = check(&mem, &set).leaves;
-        let patient = tree::<2>(&mem, None).with_splits(Splits::Never);
-        let hasty = tree::<2>(&mem, None);
-        let (mut dead, mut cleared) = (HashSet::new(), 0);
+        let careful = tree::<2>(&mem, None).with_split_policy(SplitPolicy::Never);
+        let plain = tree::<2>(&mem, None);
+        let (mut dead, mut total) = (HashSet::new(), 0);
         for i in 6000..26_000 {
             if i % 2000 == 0 {
                 let dying = set.iter().filter(|e| !dead.contains(&e.tie));
@@ -26,59 +26,61 @@ fn an_index_whose_full_leaves_are_cleared_keeps_its_size() {
             }
             let new = random(i, &mut rng);
             let (pages, records) = (mem.pages(), mem.log_len());
-            let done = patient.insert(new, FILL).unwrap();
-            assert!(!matches!(done.how, How::Split(_)) || pages.len() > before as usize);
-            if matches!(done.how, How::Full { .. }) {
+            let done = careful.insert(new, FILL).unwrap();
+            assert!(
+                !matches!(done.outcome, InsertOutcome::Split(_)) || pages.len() > before as usize
+            );
+            if matches!(done.outcome, InsertOutcome::Full { .. }) {
                 assert!(mem.log_len() == records && mem.pages() == pages);
                 let (low, high) = {
-                    let page = hasty.find(&new).unwrap();
+                    let page = plain.find(&new).unwrap();
                     assert_eq!(page.block(), done.block);
-                    let (low, high) = crate::fences::of(&page, done.block, 0).unwrap().unwrap();
-                    let mut ties = hasty.ties(&page).unwrap();
+                    let (low, high) = crate::fences::read(&page, done.block, 0).unwrap().unwrap();
+                    let mut ties = plain.ties(&page).unwrap();
                     let mut wanted: Vec<u64> = set.range(low..high).map(|e| e.tie).collect();
                     ties.sort_unstable();
                     wanted.sort_unstable();
                     assert_eq!(ties, wanted);
                     (low, high)
                 };
-                let removed = hasty
-                    .purge(done.block, &mut |tie: u64| dead.contains(&tie))
+                let deleted = plain
+                    .delete_dead(done.block, &mut |tie: u64| dead.contains(&tie))
                     .unwrap();
                 let gone = set.range(low..high).filter(|e| dead.contains(&e.tie));
                 let gone: Vec<_> = gone.copied().collect();
-                assert_eq!(removed, gone.len());
+                assert_eq!(deleted, gone.len());
                 gone.iter().for_each(|e| assert!(set.remove(e)));
-                cleared += removed;
-                let again = hasty.insert(new, FILL).unwrap();
-                assert!(removed < 100 || !matches!(again.how, How::Split(_)));
+                total += deleted;
+                let again = plain.insert(new, FILL).unwrap();
+                assert!(deleted < 100 || !matches!(again.outcome, InsertOutcome::Split(_)));
             }
             set.insert(new);
         }
         let after = check(&mem, &set).leaves;
-        assert!(cleared > 10_000, "{cleared}");
+        assert!(total > 10_000, "{total}");
         assert!(after < 2 * before, "{before} leaves became {after}");
     }
 }
 
-/// There the leaf that is left behind stays full, whatever is removed.
+/// An append leaves a full leaf behind, whatever could be deleted from it.
 #[test]
 fn appending_splits_at_once() {
     let mem = empty::<2>();
     let mut set = Set::new();
-    let tree = tree::<2>(&mem, None).with_splits(Splits::Never);
+    let tree = tree::<2>(&mem, None).with_split_policy(SplitPolicy::Never);
     for i in 0..5000 {
-        // Some come a little late.
+        // Some entries come a little late.
         let new = entry::<2>(1000 * i - if i % 7 == 6 { 1500 } else { 0 }, i);
         let done = tree.insert(new, FILL).unwrap();
-        assert!(!matches!(done.how, How::Full { .. }));
+        assert!(!matches!(done.outcome, InsertOutcome::Full { .. }));
         set.insert(new);
     }
     assert!(check(&mem, &set).leaves > 5);
 }
 
-/// Of what is no leaf any more, nothing is removed.
+/// Nothing is deleted from a page that is no longer a leaf.
 #[test]
-fn a_freed_leaf_has_nothing_to_clear() {
+fn nothing_is_deleted_from_a_freed_leaf() {
     let set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
@@ -90,6 +92,6 @@ fn a_freed_leaf_has_nothing_to_clear() {
     let block = mem.pages().iter().position(free).unwrap() as crate::Block;
     let records = mem.log_len();
     assert!(tree.ties(&mem.read(block).unwrap()).unwrap().is_empty());
-    assert_eq!(tree.purge(block, &mut |_| true).unwrap(), 0);
+    assert_eq!(tree.delete_dead(block, &mut |_| true).unwrap(), 0);
     assert_eq!(mem.log_len(), records);
 }

@@ -1,25 +1,21 @@
-//! Leaves that searches found elsewhere than the model said: those made by splits since it was trained, above all the
-//! ones at the end of a growing index, which the next searches want most.
+//! Leaves that searches found elsewhere than the model said: leaves made by splits since the model
+//! was trained, above all those at the end of a growing index, which the next searches need most.
 //!
-//! A table of fixed size that its owner keeps as long as the model it belongs to. Like the model it is advice: a leaf
-//! may have been split or freed since.
+//! A table of fixed size that its owner keeps as long as the model it belongs to. Like the model it
+//! is advice: a leaf may have been split or freed since.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-use super::descend::Target;
+use super::descend::SearchTarget;
 use crate::key::Entry;
 use crate::page::Block;
+use crate::policy::tree::{MAX_RECENT_LEAVES, RECENT_FILTER_WORDS};
 
-/// Leaves remembered. Between two trainings more new ones come only to indexes of several thousand.
-const ROOM: usize = 64;
-/// Bits, in words of 64, by which most searches learn that there is no leaf for them here.
-const FILTER: usize = 8;
-
-/// A leaf and the fences it had.
+/// A leaf and the fences that it had when it was found.
 #[derive(Debug, Clone, Copy)]
 struct FoundLeaf<const W: usize> {
-    /// What the model says for it: the leaf of this ordinal.
+    /// The ordinal that the model predicts for keys of the leaf.
     ordinal: u32,
     block: Block,
     low: Entry<W>,
@@ -28,17 +24,18 @@ struct FoundLeaf<const W: usize> {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Recent<const W: usize> {
-    /// A bit for each ordinal, modulo their number, that there is a leaf for.
-    ordinals: [Cell<u64>; FILTER],
+pub struct RecentLeaves<const W: usize> {
+    /// The bits of the ordinals in the table ([`filter_bit`]): by them most searches learn that the
+    /// table has no leaf for them.
+    filter: [Cell<u64>; RECENT_FILTER_WORDS],
     len: Cell<usize>,
     /// The next leaf to be forgotten when the table is full.
     oldest: Cell<usize>,
-    /// By ordinal and low fence; the leaves of one ordinal do not overlap.
-    leaves: [Cell<FoundLeaf<W>>; ROOM],
+    /// In order of ordinal and low fence; the leaves of one ordinal do not overlap.
+    leaves: [Cell<FoundLeaf<W>>; MAX_RECENT_LEAVES],
 }
 
-impl<const W: usize> Default for Recent<W> {
+impl<const W: usize> Default for RecentLeaves<W> {
     fn default() -> Self {
         let none = FoundLeaf {
             ordinal: 0,
@@ -47,7 +44,7 @@ impl<const W: usize> Default for Recent<W> {
             high: Entry::MIN,
         };
         Self {
-            ordinals: Default::default(),
+            filter: Default::default(),
             len: Cell::new(0),
             oldest: Cell::new(0),
             leaves: std::array::from_fn(|_| Cell::new(none)),
@@ -55,19 +52,19 @@ impl<const W: usize> Default for Recent<W> {
     }
 }
 
-impl<const W: usize> Recent<W> {
-    /// Where the leaf for `target` was met, if the model says `ordinal` for it.
+impl<const W: usize> RecentLeaves<W> {
+    /// The block of the leaf for `target`, for which the model predicts `ordinal`.
     #[inline(always)]
-    pub(super) fn find(&self, ordinal: u32, target: &Target<W>) -> Option<Block> {
-        let (word, bit) = place(ordinal);
-        if self.ordinals[word].get() & bit == 0 {
+    pub(super) fn find(&self, ordinal: u32, target: &SearchTarget<W>) -> Option<Block> {
+        let (word, bit) = filter_bit(ordinal);
+        if self.filter[word].get() & bit == 0 {
             return None;
         }
         self.look_up(ordinal, target)
     }
 
     #[inline(never)]
-    fn look_up(&self, ordinal: u32, target: &Target<W>) -> Option<Block> {
+    fn look_up(&self, ordinal: u32, target: &SearchTarget<W>) -> Option<Block> {
         let after = self.leaves().partition_point(|leaf| {
             let leaf = leaf.get();
             leaf.ordinal < ordinal
@@ -80,14 +77,14 @@ impl<const W: usize> Recent<W> {
         there.then_some(leaf.block)
     }
 
-    /// Remembers a leaf found where the model said `ordinal`.
+    /// Adds a leaf that was found where the model predicted `ordinal`.
     #[cold]
-    pub(super) fn learn(&self, ordinal: u32, block: Block, low: Entry<W>, high: Entry<W>) {
-        self.cut(ordinal, &low, &high);
-        if self.len.get() == ROOM {
-            let oldest = self.oldest.get() % ROOM;
+    pub(super) fn add(&self, ordinal: u32, block: Block, low: Entry<W>, high: Entry<W>) {
+        self.exclude(ordinal, &low, &high);
+        if self.len.get() == MAX_RECENT_LEAVES {
+            let oldest = self.oldest.get() % MAX_RECENT_LEAVES;
             self.oldest.set(oldest + 1);
-            self.remove(oldest);
+            self.forget(oldest);
         }
         let at = self.leaves().partition_point(|leaf| {
             let leaf = leaf.get();
@@ -103,16 +100,16 @@ impl<const W: usize> Recent<W> {
         for slot in self.leaves().iter().skip(at) {
             carried = slot.replace(carried);
         }
-        self.ordinals.iter().for_each(|word| word.set(0));
+        self.filter.iter().for_each(|word| word.set(0));
         for leaf in self.leaves() {
-            let (word, bit) = place(leaf.get().ordinal);
-            let word = &self.ordinals[word];
+            let (word, bit) = filter_bit(leaf.get().ordinal);
+            let word = &self.filter[word];
             word.set(word.get() | bit);
         }
     }
 
-    /// Takes `low..high` from the leaves of an ordinal: it is another leaf's now.
-    fn cut(&self, ordinal: u32, low: &Entry<W>, high: &Entry<W>) {
+    /// Excludes `low..high` from the leaves of an ordinal: another leaf covers this range now.
+    fn exclude(&self, ordinal: u32, low: &Entry<W>, high: &Entry<W>) {
         let mut at = 0;
         while let Some(slot) = self.leaves().get(at) {
             let leaf = slot.get();
@@ -120,14 +117,14 @@ impl<const W: usize> Recent<W> {
             if overlaps && leaf.low < *low {
                 slot.set(FoundLeaf { high: *low, ..leaf });
             } else if overlaps {
-                self.remove(at);
+                self.forget(at);
                 continue;
             }
             at += 1;
         }
     }
 
-    fn remove(&self, at: usize) {
+    fn forget(&self, at: usize) {
         let leaves = self.leaves();
         for pair in leaves.get(at..).unwrap_or_default().windows(2) {
             if let [this, next] = pair {
@@ -142,8 +139,11 @@ impl<const W: usize> Recent<W> {
     }
 }
 
-/// An ordinal's word and bit of the filter.
-const fn place(ordinal: u32) -> (usize, u64) {
+/// An ordinal's word of the filter, and its bit in that word.
+const fn filter_bit(ordinal: u32) -> (usize, u64) {
     let word = ordinal / u64::BITS;
-    (word as usize % FILTER, 1 << (ordinal % u64::BITS))
+    (
+        word as usize % RECENT_FILTER_WORDS,
+        1 << (ordinal % u64::BITS),
+    )
 }

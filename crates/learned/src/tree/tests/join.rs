@@ -1,17 +1,15 @@
-//! Leaves and inner pages that VACUUM merges away.
+//! Leaves and inner pages that VACUUM joins.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::*;
-use crate::cursor::Cursor;
-use crate::page::{Block, Kind, MERGED_FILL};
-use crate::range::Range;
+use crate::page::{Block, Kind};
+use crate::policy::tree::MAX_JOINED_PERCENT;
 use crate::store::Store;
 
-/// Those whose keys take some room.
+/// The patterns whose keys are not compressed to nearly nothing.
 pub(super) const PATTERNS: [Pattern; 4] = [
     Pattern::Ascending,
     Pattern::Descending,
@@ -19,7 +17,7 @@ pub(super) const PATTERNS: [Pattern; 4] = [
     Pattern::Groups,
 ];
 
-/// Vacuums, and compares with the set.
+/// Vacuums, and compares the index with the set.
 pub(super) fn vacuum(
     mem: &Mem,
     set: &mut Set<WORDS>,
@@ -33,18 +31,18 @@ pub(super) fn vacuum(
         .unwrap();
     let report = check(mem, set);
     assert_eq!(
-        (done.live, done.removed),
+        (done.live, done.deleted),
         (set.len() as u64, ties.len() as u64)
     );
     assert_eq!(done.leaves, report.leaves);
-    // The index may have grown by a page in which entries were shifted.
+    // The index may have grown by a page for shifted entries.
     let grown = mem.pages().len() as u64 - blocks;
     assert_eq!(free + grown + done.freed, check_free(mem));
     assert_eq!(report.incomplete, 0);
     report
 }
 
-fn check_free(mem: &Mem) -> u64 {
+pub(super) fn check_free(mem: &Mem) -> u64 {
     let free = |page: &&std::sync::Arc<crate::Page>| crate::page::kind(page) == Some(Kind::Free);
     mem.pages().iter().filter(free).count() as u64
 }
@@ -57,7 +55,7 @@ fn an_emptied_index_is_one_leaf_again() {
         let mem = build(&set);
         let full = check(&mem, &set);
         assert!(full.height > 2, "{full:?}");
-        // Neighbours below different parents wait until the parents are one.
+        // Neighbours below different parents are joined after the parents.
         let mut last = u64::MAX;
         loop {
             let report = vacuum(&mem, &mut set, |_| true);
@@ -71,7 +69,7 @@ fn an_emptied_index_is_one_leaf_again() {
             (report.leaves, report.height, report.inner_pages),
             (1, 1, 0)
         );
-        // And it fills up again from its own pages.
+        // The index recycles its own pages when it fills up again.
         let blocks = mem.blocks().unwrap();
         let tree = tree::<WORDS>(&mem, None);
         for i in 0..2000 {
@@ -85,9 +83,9 @@ fn an_emptied_index_is_one_leaf_again() {
     }
 }
 
-/// What is deleted at random leaves no more than a few sparse pages.
+/// Random deletions leave only a few sparse pages.
 #[test]
-fn sparse_neighbours_are_merged() {
+fn sparse_neighbours_are_joined() {
     for (seed, pattern) in (0..).zip(PATTERNS) {
         let mut rng = Rng::new(seed);
         let mut set: Set<WORDS> = (0..3000).map(|i| pattern.entry(i, &mut rng)).collect();
@@ -103,10 +101,11 @@ fn sparse_neighbours_are_merged() {
             last = vacuum(&mem, &mut set, |entry| chosen.contains(&entry.tie));
         }
         let fresh = check(&build(&set), &set);
-        // Pairs are more than 70 % full, so each is on average more than 35 %.
+        // Pairs of neighbours take more than 70 % of a page, so that each takes more than 35 % on
+        // average.
         assert!(
             last.leaves <= 3 * fresh.leaves + before.leaves / FANOUT as u64,
-            "{pattern:?}: {} leaves became {}, anew {}",
+            "{pattern:?}: {} leaves became {}, a build has {}",
             before.leaves,
             last.leaves,
             fresh.leaves
@@ -145,9 +144,9 @@ fn a_sliding_window_does_not_grow() {
     }
 }
 
-/// Deletes and vacuums alone; a crash after each record.
+/// Only deletions and vacuums; a crash after each record.
 #[test]
-fn every_record_of_a_merge_leaves_a_sound_tree() {
+fn every_record_of_a_join_leaves_a_sound_tree() {
     let mut records = [0; 5];
     for (seed, pattern) in (0..).zip(PATTERNS) {
         let mut rng = Rng::new(seed);
@@ -194,14 +193,14 @@ fn every_record_of_a_merge_leaves_a_sound_tree() {
         }
         assert!(kept.len() > set.len());
     }
-    // Removals; roots given up; merges.
+    // Deletions, freed roots, joins.
     assert!(
         records[1] > 0 && records[2] > 0 && records[3] > 0,
         "{records:?}"
     );
 }
 
-/// A vacuum that fails between two records, or is cancelled, leaves work for the next.
+/// A VACUUM that fails or is cancelled between two records leaves work for the next one.
 #[test]
 fn a_vacuum_may_fail_anywhere() {
     for (seed, pattern) in (0..).zip(PATTERNS) {
@@ -233,89 +232,20 @@ fn a_vacuum_may_fail_anywhere() {
     }
 }
 
-/// Scans in both directions stop anywhere, pages are merged away and used again for other keys, and
-/// the scans go on: they find each entry that stays exactly once.
+/// As long as a backend has a leaf pinned, the leaf stays, and so do the entries that the backend
+/// has copied.
 #[test]
-fn scans_survive_merging_and_reuse() {
-    let reused = scans_survive(&build, |entry| entry.tie % 16 == 5, &check_free);
-    assert!(reused > 300, "{reused}");
-}
-
-/// The same with entries that `stays` says so of. `count` is asked before VACUUM, and what it rose by is added up.
-pub(super) fn scans_survive(
-    build: &dyn Fn(&Set<WORDS>) -> Mem,
-    stays: fn(&Entry<WORDS>) -> bool,
-    count: &dyn Fn(&Mem) -> u64,
-) -> u64 {
-    let stays = |entry: &&Entry<WORDS>| stays(entry);
-    let set: Set<WORDS> = (0..3000).map(|i| entry(1000 * i, i)).collect();
-    let built = build(&set).pages();
-    let kept: Vec<_> = set.iter().filter(stays).copied().collect();
-    let mut counted = 0;
-    for stop in (0..3000).step_by(83) {
-        for ahead in [true, false] {
-            let mem = Mem::new(built.clone());
-            let tree = tree::<WORDS>(&mem, None);
-            let mut cursor = Cursor::default();
-            cursor.reset(Range::ALL);
-            let mut found = Vec::new();
-            let next = |cursor: &mut Cursor<WORDS>| loop {
-                if let Some(entry) = cursor.step(ahead) {
-                    return Some(entry);
-                }
-                if !cursor.has_more(ahead) {
-                    return None;
-                }
-                drop(cursor.load(&tree, ahead).unwrap());
-            };
-            for _ in 0..stop {
-                found.extend(next(&mut cursor));
-            }
-            let mut now = set.clone();
-            let before = count(&mem);
-            vacuum(&mem, &mut now, |entry| !stays(&entry));
-            vacuum(&mem, &mut now, |_| false);
-            counted += count(&mem) - before;
-            let free = check_free(&mem);
-            assert!(free > 5, "{free}");
-            for i in 0..1000 {
-                // At both ends: what was a page in the middle becomes one there.
-                let new = entry(if i % 2 == 0 { i } else { 7_000_000 + i }, 4000 + i);
-                tree.insert(new, FILL).unwrap();
-            }
-            assert!(check_free(&mem) < free);
-            while let Some(entry) = next(&mut cursor) {
-                found.push(entry);
-            }
-            if !ahead {
-                found.reverse();
-            }
-            assert!(
-                found.is_sorted_by(|a, b| a < b),
-                "stopped at {stop}, {ahead}"
-            );
-            found.retain(|entry| set.contains(entry));
-            let old: Vec<_> = found.iter().filter(stays).copied().collect();
-            assert!(old == kept, "stopped at {stop}, {ahead}");
-            assert_eq!(mem.breaches(), Vec::<String>::new());
-        }
-    }
-    counted
-}
-
-/// As long as somebody has a leaf pinned, it stays, and what was copied from it, too.
-#[test]
-fn a_pinned_leaf_is_not_merged_away() {
+fn a_pinned_leaf_is_not_freed() {
     let mut set: Set<WORDS> = (0..600).map(|i| entry(i, i)).collect();
     let mem = build(&set);
-    // Sparse, but in this one nothing dies.
+    // All other leaves become sparse; in this one nothing dies.
     let second = {
         let first = tree::<WORDS>(&mem, None).find(&Entry::MIN).unwrap();
         crate::page::right(&first).unwrap()
     };
     let (low, high) = {
         let page = mem.read(second).unwrap();
-        crate::fences::of::<WORDS>(&page, second, 0)
+        crate::fences::read::<WORDS>(&page, second, 0)
             .unwrap()
             .unwrap()
     };
@@ -329,7 +259,7 @@ fn a_pinned_leaf_is_not_merged_away() {
         thread::sleep(std::time::Duration::from_millis(300));
         assert!(!done.load(Ordering::SeqCst));
         let page = mem.read(second).unwrap();
-        assert!(crate::fences::of::<WORDS>(&page, second, 0).unwrap() == Some((low, high)));
+        assert!(crate::fences::read::<WORDS>(&page, second, 0).unwrap() == Some((low, high)));
         drop(page);
         drop(pin);
     });
@@ -339,24 +269,26 @@ fn a_pinned_leaf_is_not_merged_away() {
 /// Fences and block of a leaf.
 pub(super) fn place(mem: &Mem, block: Block) -> (Entry<WORDS>, Entry<WORDS>, Block) {
     let page = mem.read(block).unwrap();
-    let (low, high) = crate::fences::of(&page, block, 0).unwrap().unwrap();
+    let (low, high) = crate::fences::read(&page, block, 0).unwrap().unwrap();
     (low, high, block)
 }
 
-/// Leaves no more than five entries in a leaf.
+/// Deletes all but five entries of a leaf.
 fn thin_out(mem: &Mem, block: Block) {
     let mut left = 5;
     let mut dead = |_: u64| {
         left -= 1;
         left < 0
     };
-    tree::<WORDS>(mem, None).purge(block, &mut dead).unwrap();
+    tree::<WORDS>(mem, None)
+        .delete_dead(block, &mut dead)
+        .unwrap();
 }
 
-/// A scan may come to a leaf after VACUUM has, and before it is merged away: what it copies would be out of
-/// reach of the next VACUUM's wait.
+/// A scan may pin a leaf after VACUUM has passed it and before it would be freed. The next VACUUM
+/// would not wait for the entries that this scan copies.
 #[test]
-fn a_leaf_pinned_after_vacuum_is_not_merged_away() {
+fn a_leaf_pinned_after_vacuum_is_not_freed() {
     let set: Set<WORDS> = (0..600).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let tree = tree::<WORDS>(&mem, None);
@@ -366,13 +298,20 @@ fn a_leaf_pinned_after_vacuum_is_not_merged_away() {
     thin_out(&mem, right);
     let fence = place(&mem, right).0;
     let pin = mem.pin(mem.read(right).unwrap());
-    assert!(!tree.merge_leaves(left, right, &fence, MERGED_FILL).unwrap());
+    assert!(
+        !tree
+            .join_leaves(left, right, &fence, MAX_JOINED_PERCENT)
+            .unwrap()
+    );
     drop(pin);
-    assert!(tree.merge_leaves(left, right, &fence, MERGED_FILL).unwrap());
+    assert!(
+        tree.join_leaves(left, right, &fence, MAX_JOINED_PERCENT)
+            .unwrap()
+    );
 }
 
-/// An index and its entries; three leaves side by side of which the middle one's split is incomplete, and where the middle
-/// and the right one begin.
+/// An index and its entries; three neighbouring leaves, of which the middle one is an incomplete
+/// split; and the low fences of the middle and the right one.
 pub(super) fn incomplete_split() -> (Mem, Set<WORDS>, [Block; 3], [Entry<WORDS>; 2]) {
     let mut set: Set<WORDS> = (0..600).map(|i| entry(1000 * i, i)).collect();
     let mem = build(&set);
@@ -396,9 +335,10 @@ pub(super) fn incomplete_split() -> (Mem, Set<WORDS>, [Block; 3], [Entry<WORDS>;
     (mem.clone(), set, [left, middle, right], [fence, high])
 }
 
-/// The right one of a split's halves has no downlink yet, and the left one's mark is all that tells.
+/// The right half of an incomplete split has no downlink yet, and only the flag of the left half
+/// says so.
 #[test]
-fn halves_of_an_incomplete_split_are_not_merged() {
+fn halves_of_an_incomplete_split_are_not_joined() {
     let (mem, set, [left, middle, right], [fence, high]) = incomplete_split();
     let tree = tree::<WORDS>(&mem, None);
     for block in [left, middle, right] {
@@ -406,12 +346,12 @@ fn halves_of_an_incomplete_split_are_not_merged() {
     }
     assert!(
         !tree
-            .merge_leaves(left, middle, &fence, MERGED_FILL)
+            .join_leaves(left, middle, &fence, MAX_JOINED_PERCENT)
             .unwrap()
     );
     assert!(
         !tree
-            .merge_leaves(middle, right, &high, MERGED_FILL)
+            .join_leaves(middle, right, &high, MAX_JOINED_PERCENT)
             .unwrap()
     );
     let mut left_over = Set::new();
@@ -421,9 +361,9 @@ fn halves_of_an_incomplete_split_are_not_merged() {
     assert!(leaves < check(&build(&set), &set).leaves);
 }
 
-/// However full its neighbours are.
+/// An empty leaf is freed, however full its neighbours are.
 #[test]
-fn an_empty_leaf_goes() {
+fn an_empty_leaf_is_freed() {
     let mut set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
     let mem = build(&set);
     let before = check(&mem, &set).leaves;
@@ -438,7 +378,7 @@ fn an_empty_leaf_goes() {
     assert!(check(&mem, &set).leaves <= before - 3);
 }
 
-/// An inner page is not used again as long as somebody holds a page who did so when it was freed.
+/// A freed inner page is not recycled as long as a backend holds a page that it already held then.
 #[test]
 fn a_freed_inner_page_waits() {
     let mut set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
@@ -474,94 +414,7 @@ fn a_freed_inner_page_waits() {
     assert!(all.iter().any(|page| inner(page.block())));
 }
 
-/// Writers, VACUUM that merges most pages, scans in both directions that keep each page pinned while they
-/// use what they copied from it, on real locks. As long as an entry is in use, no VACUUM that removes it may end.
-#[test]
-fn threads_agree_while_pages_are_merged() {
-    for (seed, pattern) in (60..).zip(PATTERNS) {
-        println!("seed {seed}, {pattern:?}");
-        let mem = empty::<WORDS>();
-        let kept = Mutex::new(Set::<WORDS>::new());
-        let gone = Mutex::new(HashSet::<u64>::new());
-        let (stop, freed) = (AtomicBool::new(false), AtomicU64::new(0));
-        let dies = |tie: u64| tie >> 16 >= 1 << 20;
-        thread::scope(|scope| {
-            let writers: Vec<_> = (0..2u64)
-                .map(|number| {
-                    let (mem, kept) = (&mem, &kept);
-                    scope.spawn(move || {
-                        let mut rng = Rng::new(seed * 10 + number);
-                        let tree = tree::<WORDS>(mem, None);
-                        for i in 0..3000 {
-                            let mut new = pattern.entry::<WORDS>(2 * i + number, &mut rng);
-                            let stays = rng.chance(7);
-                            let block = if stays { i } else { 1 << 20 | i };
-                            new.tie = tie_of(block as u32, number as u16 + 1);
-                            tree.insert(new, FILL).unwrap();
-                            if stays {
-                                kept.lock().unwrap().insert(new);
-                            }
-                        }
-                    })
-                })
-                .collect();
-            for ahead in [true, false] {
-                let (mem, kept, gone, stop) = (&mem, &kept, &gone, &stop);
-                scope.spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
-                        let tree = tree::<WORDS>(mem, None);
-                        let there = kept.lock().unwrap().clone();
-                        let mut cursor = Cursor::default();
-                        cursor.reset(Range::ALL);
-                        let mut found = Vec::new();
-                        while cursor.has_more(ahead) {
-                            let pin = mem.pin(cursor.load(&tree, ahead).unwrap());
-                            thread::yield_now();
-                            let gone = gone.lock().unwrap();
-                            let lost = cursor.batch().iter().any(|e| gone.contains(&e.tie));
-                            assert!(!lost, "an entry in use was removed");
-                            drop(gone);
-                            found.extend_from_slice(cursor.batch());
-                            drop(pin);
-                        }
-                        let sorted = found.is_sorted_by(|a, b| (a < b) == ahead && a != b);
-                        assert!(sorted, "a scan is out of order");
-                        let found: Set<_> = found.into_iter().collect();
-                        assert!(there.is_subset(&found), "a scan missed entries");
-                    }
-                });
-            }
-            scope.spawn(|| {
-                let tree = tree::<WORDS>(&mem, None);
-                while !stop.load(Ordering::Relaxed) {
-                    let mut removed = Vec::new();
-                    let mut dead = |tie: u64| {
-                        let dead = dies(tie);
-                        removed.extend(dead.then_some(tie));
-                        dead
-                    };
-                    let done = tree.vacuum(&mut dead, true).unwrap();
-                    gone.lock().unwrap().extend(removed);
-                    freed.fetch_add(done.freed, Ordering::Relaxed);
-                    tree.sweep(&mut |_| ()).unwrap();
-                }
-            });
-            for writer in writers {
-                writer.join().unwrap();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        let mut kept = kept.into_inner().unwrap();
-        let all = tree::<WORDS>(&mem, None)
-            .vacuum(&mut |tie: u64| dies(tie), true)
-            .unwrap();
-        assert_eq!(all.live, kept.len() as u64);
-        let report = vacuum(&mem, &mut kept, |_| false);
-        assert!(freed.into_inner() + all.freed > 10, "{report:?}");
-    }
-}
-
-/// In a sliding window the number of leaves stays, but not which they are.
+/// In a sliding window of keys the number of leaves stays the same, but other leaves hold the keys.
 #[test]
 fn a_model_goes_stale_in_a_sliding_window() {
     let mut set: Set<WORDS> = (0..3000).map(|i| entry(i, i)).collect();
@@ -585,7 +438,7 @@ fn a_model_goes_stale_in_a_sliding_window() {
         after.abs_diff(before) * 10 < before,
         "{before} leaves became {after}"
     );
-    // What the model knows and the tree has no more is as bad.
+    // Leaves of the model that no longer exist count as well.
     vacuum(&mem, &mut set, |entry| (500..3000).contains(&entry.key[0]));
     trained(&set);
     while check(&mem, &set).leaves > 1 {
@@ -595,7 +448,7 @@ fn a_model_goes_stale_in_a_sliding_window() {
 }
 
 #[test]
-fn leaves_that_scans_emptied_are_merged() {
+fn leaves_that_scans_emptied_are_joined() {
     for (seed, pattern) in (0..).zip(PATTERNS) {
         let mut rng = Rng::new(seed);
         let mut set: Set<WORDS> = (0..6000).map(|i| pattern.entry(i, &mut rng)).collect();
@@ -605,7 +458,9 @@ fn leaves_that_scans_emptied_are_merged() {
         while low < Entry::MAX {
             let tree = tree::<WORDS>(&mem, None);
             let leaf = tree.find(&low).unwrap();
-            let (_, high) = crate::fences::of(&leaf, leaf.block(), 0).unwrap().unwrap();
+            let (_, high) = crate::fences::read(&leaf, leaf.block(), 0)
+                .unwrap()
+                .unwrap();
             let block = leaf.block();
             drop(leaf);
             let entries = set.range(low..high).enumerate();
@@ -619,7 +474,7 @@ fn leaves_that_scans_emptied_are_merged() {
         }
         check(&mem, &set);
         let report = vacuum(&mem, &mut set, |_| false);
-        // Only leaves with the same parent are merged, and parents have two or three.
+        // Only leaves below the same parent are joined, and a parent has two or three.
         assert!(report.leaves * 3 < full.leaves * 2, "{report:?}, {full:?}");
     }
 }

@@ -1,13 +1,31 @@
-//! The pages of a model: a chain that the meta page leads to.
+//! The pages of a model: a list of pages, linked to the right, that the meta page leads to.
+//!
+//! Behind the header that all pages have ([`crate::page`]):
+//!
+//! ```text
+//!      +---------------------------------------------------------------+
+//!   40 | generation of the model                                       |
+//!      +-------------------------------+-------------------------------+
+//!   48 | pages that follow this one    | bytes of the payload          |
+//!      +-------------------------------+-------------------------------+
+//!   56 | payload: bytes of the model                                   |
+//!      +---------------------------------------------------------------+  <- lower
+//! ```
+//!
+//! The payloads, in the order of the pages, are the model's bytes ([`crate::model::layout`]): of a
+//! divided model the root on as many pages as it takes, then each part on a page of its own.
+//! Generation and the number of pages that follow show whether a page still is the one that a link
+//! promised.
 
 use super::Tree;
 use crate::error::Result;
-use crate::meta::ModelAt;
+use crate::meta::ModelLocation;
 use crate::model::loaded::PART_BYTES;
 use crate::model::{Loaded, Model, Training};
 use crate::page::{
     self, Block, Kind, META, NO_BLOCK, Page, SPECIAL, head, pd, put, u32_at, u64_at,
 };
+use crate::policy::model::MAX_UNDIVIDED_BYTES;
 use crate::store::{Change, Guard, Store};
 
 pub(super) mod at {
@@ -18,39 +36,30 @@ pub(super) mod at {
     pub const PAYLOAD: usize = END + 16;
 }
 
-/// Bytes of a model that one page takes.
+/// Bytes of a model that one page takes, at most.
 pub(super) const PAYLOAD: usize = SPECIAL - at::PAYLOAD;
 const _: () = assert!(PART_BYTES <= PAYLOAD);
 
-/// Larger models are divided; in builds for tests on servers all are.
-const WHOLE: usize = if cfg!(feature = "testing") {
-    0
-} else if cfg!(test) {
-    512
-} else {
-    64 << 10
-};
+/// Writes a page of a model and returns its block. None: there is no room for it.
+type WritePage<'a> = dyn FnMut(Box<Page>) -> Result<Option<Block>> + 'a;
 
-/// Takes a page of a model and says where it is; None: there is no room for it.
-type Put<'a> = dyn FnMut(Box<Page>) -> Result<Option<Block>> + 'a;
-
-/// Where a model's pages come from; None: there is no room for one.
+/// Allocates a page for a model. None: there is no room for it.
 pub(super) type Allocate<'a, S> = dyn Fn() -> Result<Option<<S as Store>::Write>> + 'a;
 
-/// A chain of which the last pages are there.
-struct ModelPages<'p> {
+/// Writes the list from its last page to its first.
+struct ListWriter<'p> {
     words: usize,
-    place: ModelAt,
-    put: &'p mut Put<'p>,
+    place: ModelLocation,
+    write_page: &'p mut WritePage<'p>,
 }
 
-impl ModelPages<'_> {
-    /// Puts a page before the others. False: there was no room.
+impl ListWriter<'_> {
+    /// Writes a page in front of the others. False: there was no room.
     fn prepend(&mut self, payload: &[u8]) -> Result<bool> {
         let next = Some(self.place.first).filter(|_| self.place.pages > 0);
         let (generation, following) = (self.place.generation, self.place.pages);
         let page = model_page(self.words, generation, following, payload, next);
-        let Some(block) = (self.put)(page)? else {
+        let Some(block) = (self.write_page)(page)? else {
             return Ok(false);
         };
         self.place.first = block;
@@ -60,42 +69,42 @@ impl ModelPages<'_> {
     }
 }
 
-/// Trains and hands out the model's pages, last to first, so that each knows the next one's block. None: there was no room
-/// for one of them. `blocks` of the result is still 0.
-pub(super) fn lay_out<'p, const W: usize>(
+/// Trains a model and writes its pages, the last one first, since each has the block of the next
+/// one. None: there was no room for one of them. `blocks` of the result is still 0.
+pub(super) fn write_list<'p, const W: usize>(
     training: &Training<W>,
     generation: u64,
     now_micros: i64,
-    put: &'p mut Put<'p>,
-) -> Result<Option<ModelAt>> {
-    let mut chain = ModelPages {
+    write_page: &'p mut WritePage<'p>,
+) -> Result<Option<ModelLocation>> {
+    let mut list = ListWriter {
         words: W,
-        place: ModelAt {
+        place: ModelLocation {
             generation,
-            ..ModelAt::NONE
+            ..ModelLocation::NONE
         },
-        put,
+        write_page,
     };
     let mut root = training.finish(generation, now_micros);
-    if root.len() > WHOLE {
+    if root.len() > MAX_UNDIVIDED_BYTES {
         let mut blocks = Vec::new();
         for part in training.parts(generation, now_micros).iter().rev() {
-            // None is larger, and if one were, nothing would be the place to look.
+            // No part is longer. If one were, an empty page would make its searches descend.
             let part = Some(part.as_slice()).filter(|part| part.len() <= PART_BYTES);
-            if !chain.prepend(part.unwrap_or_default())? {
+            if !list.prepend(part.unwrap_or_default())? {
                 return Ok(None);
             }
-            blocks.push(chain.place.first);
+            blocks.push(list.place.first);
         }
         blocks.reverse();
         root = training.root(&blocks, generation, now_micros);
     }
     for part in root.chunks(PAYLOAD).rev() {
-        if !chain.prepend(part)? {
+        if !list.prepend(part)? {
             return Ok(None);
         }
     }
-    Ok(Some(chain.place))
+    Ok(Some(list.place))
 }
 
 /// One page of a model; `next` is the page after it.
@@ -121,7 +130,7 @@ fn model_page(
     page
 }
 
-/// The payload of a page, if it is the one of this generation that so many others follow.
+/// The payload of a page, if it is the page of this generation that `following` others follow.
 pub(super) fn payload(page: &Page, generation: u64, following: u32) -> Option<&[u8]> {
     let same = page::kind(page) == Some(Kind::Model)
         && u64_at(page, at::GENERATION) == generation
@@ -131,11 +140,11 @@ pub(super) fn payload(page: &Page, generation: u64, following: u32) -> Option<&[
     (same && end <= SPECIAL).then(|| page.get(at::PAYLOAD..end))?
 }
 
-/// Visits the payloads of the model at `place`, as long as `visit` says so. Returns the blocks of the pages visited. None:
-/// there is no model, or its pages are not (or no longer) what the meta page says.
+/// Visits the payloads of the model at `place` until `visit` returns false. Returns the blocks of
+/// the pages visited. None: there is no model, or its pages are not what `place` says (any more).
 fn walk<S: Store>(
     store: &S,
-    place: &ModelAt,
+    place: &ModelLocation,
     visit: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<Option<Vec<Block>>> {
     let end = store.blocks()?;
@@ -162,16 +171,16 @@ fn walk<S: Store>(
     Ok((next.is_none() && bytes == place.bytes).then_some(blocks))
 }
 
-/// The blocks of the model at `place`. None: its pages are not what the meta page says.
-pub fn blocks<S: Store>(store: &S, place: &ModelAt) -> Result<Option<Vec<Block>>> {
+/// The blocks of the model at `place`. None: its pages are not what `place` says (any more).
+pub fn blocks<S: Store>(store: &S, place: &ModelLocation) -> Result<Option<Vec<Block>>> {
     walk(store, place, &mut |_| true)
 }
 
-/// The bytes of the model at `place` for [`Loaded::open`]. The parts of a divided one are left out where it takes more
-/// than `budget` bytes with them.
-fn load<S: Store>(store: &S, place: &ModelAt, budget: usize) -> Result<Option<Vec<u8>>> {
+/// The bytes of the model at `place` for [`Loaded::open`]. The parts of a divided model are left
+/// out if the model takes more than `budget` bytes with them.
+fn load<S: Store>(store: &S, place: &ModelLocation, budget: usize) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    // Where the next part begins, once the root is there.
+    // Offset of the next part, after the root has been read.
     let mut part_at = None;
     let blocks = walk(store, place, &mut |payload| {
         if let Some(at) = &mut part_at {
@@ -185,7 +194,7 @@ fn load<S: Store>(store: &S, place: &ModelAt, budget: usize) -> Result<Option<Ve
             return true;
         };
         part_at = Some(bytes.len());
-        let parts = match root.part() {
+        let parts = match root.part_leaves() {
             0 => 0,
             _ => root.positions() as usize,
         };
@@ -195,14 +204,15 @@ fn load<S: Store>(store: &S, place: &ModelAt, budget: usize) -> Result<Option<Ve
 }
 
 impl<S: Store, const W: usize> Tree<'_, S, W> {
-    /// The model's bytes for [`Tree::with_model`], all of them; None without a (sound) model.
+    /// The model's bytes for [`Tree::with_model`], with all parts. None: there is no sound model.
     pub fn load_model(&self) -> Result<Option<Vec<u8>>> {
         self.load_model_at(&self.meta()?.model, usize::MAX)
     }
 
-    /// Like [`Tree::load_model`], where the meta page said that the model is. The parts of a divided one are left out
-    /// where it takes more than `budget` bytes with them: searches read them from their pages.
-    pub fn load_model_at(&self, place: &ModelAt, budget: usize) -> Result<Option<Vec<u8>>> {
+    /// As [`Tree::load_model`], from the place that the meta page has named. The parts of a divided
+    /// model are left out if the model takes more than `budget` bytes with them; searches then read
+    /// the parts from their pages.
+    pub fn load_model_at(&self, place: &ModelLocation, budget: usize) -> Result<Option<Vec<u8>>> {
         let Some(bytes) = load(self.store, place, budget)? else {
             return Ok(None);
         };
@@ -212,21 +222,22 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let root = model.root();
             (0..root.positions()).all(|i| root.block(i).is_some_and(exists))
                 && root.leaves() <= end
-                && (root.part() == 0 || root.end() <= end)
+                && (root.part_leaves() == 0 || root.block_bound() <= end)
         });
         Ok(sound.then_some(bytes))
     }
 
-    /// Writes the pages of a new model. None: there was no page for one of them, and those before it are free again.
+    /// Writes the pages of a new model. None: there was no room for one of them, and those that
+    /// were written are free again.
     pub(super) fn write_model(
         &self,
         training: &Training<W>,
         generation: u64,
         now_micros: i64,
         allocate: &Allocate<'_, S>,
-    ) -> Result<Option<ModelAt>> {
+    ) -> Result<Option<ModelLocation>> {
         let mut written = Vec::new();
-        let place = lay_out(training, generation, now_micros, &mut |image| {
+        let place = write_list(training, generation, now_micros, &mut |image| {
             self.store.interrupt();
             let Some(mut fresh) = allocate()? else {
                 return Ok(None);
@@ -245,7 +256,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(place)
     }
 
-    /// Frees the pages of a model that is no longer in use, or never was.
+    /// Frees the pages of a model that is not in use (any more).
     pub(super) fn free_model_pages(&self, blocks: &[Block], generation: u64) -> Result<()> {
         for &block in blocks {
             self.store.interrupt();
@@ -254,7 +265,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         Ok(())
     }
 
-    /// Stamps a model page free if it still is one that `unwanted` says may go.
+    /// Frees a page if it still is a model page and `unwanted` says that it is not in use.
     pub(super) fn free_model_page(
         &self,
         block: Block,
