@@ -15,7 +15,7 @@
 pub const UNIT: i64 = 64;
 
 #[derive(Debug, Clone, Copy)]
-struct At {
+struct Point {
     x: u64,
     y: i64,
 }
@@ -29,7 +29,7 @@ struct Slope {
 
 impl Slope {
     /// From `a` to `b`, where `a.x < b.x`.
-    fn between(a: At, b: At) -> Self {
+    fn between(a: Point, b: Point) -> Self {
         Self {
             dx: b.x - a.x,
             dy: b.y - a.y,
@@ -49,12 +49,12 @@ impl Slope {
 /// point on the chain only moves right, so the points left of the last one are not needed any more.
 #[derive(Debug, Default)]
 struct MonotoneChain {
-    points: Vec<At>,
+    points: Vec<Point>,
     start: usize,
 }
 
 impl MonotoneChain {
-    fn restart(&mut self, p: At) {
+    fn restart(&mut self, p: Point) {
         self.points.clear();
         self.points.push(p);
         self.start = 0;
@@ -62,7 +62,7 @@ impl MonotoneChain {
 
     /// The chain point whose slope to `p` is the last in the order `better`. Slopes along a convex
     /// chain first improve, then get worse.
-    fn tangent(&mut self, p: At, better: impl Fn(Slope, Slope) -> bool) -> Option<At> {
+    fn tangent(&mut self, p: Point, better: impl Fn(Slope, Slope) -> bool) -> Option<Point> {
         let mut best = *self.points.get(self.start)?;
         let mut slope = Slope::between(best, p);
         while let Some(&next) = self.points.get(self.start + 1) {
@@ -79,7 +79,7 @@ impl MonotoneChain {
 
     /// Appends `p` and drops the points that would make the chain concave. `turns(a, b)`: a chain
     /// with slope `a` and then `b` is convex.
-    fn append(&mut self, p: At, turns: impl Fn(Slope, Slope) -> bool) {
+    fn append(&mut self, p: Point, turns: impl Fn(Slope, Slope) -> bool) {
         while self.points.len() >= self.start + 2
             && let [.., a, b] = self.points[..]
             && !turns(Slope::between(a, b), Slope::between(a, p))
@@ -101,15 +101,15 @@ pub struct Fitter {
     /// The points moved down by the tolerance.
     floor: MonotoneChain,
     /// The flattest feasible line: from a ceiling point down to a later floor point.
-    flattest: (At, At),
+    flattest: (Point, Point),
     /// The steepest feasible line: from a floor point up to a later ceiling point.
-    steepest: (At, At),
+    steepest: (Point, Point),
 }
 
 impl Fitter {
     /// A fitter with this tolerance, in 1/[`UNIT`] of a position; negative ones are taken for 0.
     pub fn new(tolerance: i64) -> Self {
-        let zero = At { x: 0, y: 0 };
+        let zero = Point { x: 0, y: 0 };
         Self {
             tolerance: tolerance.max(0),
             count: 0,
@@ -130,11 +130,11 @@ impl Fitter {
     /// false. `y` is in 1/[`UNIT`] of a position and below 2^39. A point that is not right of the
     /// last one is refused, too.
     pub fn add(&mut self, x: u64, y: i64) -> bool {
-        let up = At {
+        let up = Point {
             x,
             y: y + self.tolerance,
         };
-        let down = At {
+        let down = Point {
             x,
             y: y - self.tolerance,
         };
@@ -165,7 +165,7 @@ impl Fitter {
     }
 
     /// Turns the flattest and the steepest line so that they pass the new point.
-    fn narrow(&mut self, up: At, down: At, flat: Slope, steep: Slope) {
+    fn narrow(&mut self, up: Point, down: Point, flat: Slope, steep: Slope) {
         if Slope::between(self.steepest.0, up).below(steep) {
             if let Some(pivot) = self.floor.tangent(up, Slope::below) {
                 self.steepest = (pivot, up);

@@ -1,4 +1,5 @@
-//! Writers, scans, VACUUM and training at the same time: on real locks, and in interleavings by seed.
+//! Writers, scans, VACUUM and training at the same time: on real locks, and in interleavings that a
+//! seed decides.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
