@@ -1,11 +1,11 @@
 //! Making the leaves fewer that a VACUUM has passed.
 //!
 //! Two neighbours that fit on one page are joined. But halves of a split beside full leaves would
-//! stay half empty forever, since no two neighbours fit on one page. So a VACUUM looks back at the
-//! last few leaves. Where these would fit on one page less, it fills each one up from the next one
-//! ([`Tree::shift_left`]) until the last two can be joined. Each step logs the images of two pages:
-//! so nothing is moved before it is known that a page will be freed, and nothing where no entry has
-//! died.
+//! stay half empty forever, since a half and a full leaf do not fit on one page. So a VACUUM looks
+//! back at the last few leaves. Where these would fit on one page less, it fills each one up from
+//! the next one ([`Tree::shift_left`]) until the last two can be joined. Each step logs the images
+//! of two pages: so nothing is moved before it is known that a page will be freed, and nothing
+//! where no entry has died.
 
 use super::Tree;
 use crate::error::Result;
