@@ -72,7 +72,7 @@ impl Column {
         Field {
             at: self.at.into(),
             words: end - usize::from(self.at),
-            ties: self.nulls == Nulls::Tie,
+            has_null_bit: self.nulls == Nulls::Tie,
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Field {
     /// Number of its words.
     pub words: usize,
     /// [`NULL_BIT`] of the tie belongs to the column, behind its words.
-    pub ties: bool,
+    pub has_null_bit: bool,
 }
 
 impl Field {
@@ -29,7 +29,7 @@ impl Field {
         Self {
             at: W,
             words: 0,
-            ties: false,
+            has_null_bit: false,
         }
     }
 
@@ -67,7 +67,7 @@ impl Field {
         if let (Some(to), Some(from)) = (part.key.get_mut(words.clone()), entry.key.get(words)) {
             to.copy_from_slice(from);
         }
-        if self.ties {
+        if self.has_null_bit {
             part.tie = entry.tie & NULL_BIT;
         }
         part
@@ -125,7 +125,7 @@ impl<const W: usize> Span<W> {
 fn end_of_prefix<const W: usize>(last: &Entry<W>, field: &Field) -> Entry<W> {
     let words = last.key.get(field.at..field.end()).unwrap_or_default();
     let same = |word: u64| words.iter().all(|&w| w == word);
-    if field.ties && last.tie == 0 && (same(0) || same(u64::MAX)) {
+    if field.has_null_bit && last.tie == 0 && (same(0) || same(u64::MAX)) {
         // The same words with the bit are another value or NULL.
         return Entry::new(last.key, NULL_BIT);
     }
@@ -183,7 +183,7 @@ pub fn ranges<const W: usize>(conditions: &[Condition<W>], ranges: &mut Vec<Rang
     let mut field = Field {
         at: 0,
         words: 0,
-        ties: false,
+        has_null_bit: false,
     };
     let mut used = 0;
     for condition in conditions {

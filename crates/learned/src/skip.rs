@@ -74,13 +74,13 @@ fn replace_column<const W: usize>(
     part: &Entry<W>,
     rest: u64,
 ) -> Entry<W> {
-    let behind = if field.ties { 0 } else { rest };
+    let behind = if field.has_null_bit { 0 } else { rest };
     let mut result = Entry::new([behind; W], rest);
     for (i, to) in result.key.iter_mut().enumerate().take(field.end()) {
         let from = if i < field.at { entry } else { part };
         *to = from.key.get(i).copied().unwrap_or(rest);
     }
-    if field.ties {
+    if field.has_null_bit {
         result.tie = part.tie & NULL_BIT | rest & !NULL_BIT;
     }
     result

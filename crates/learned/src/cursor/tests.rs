@@ -111,7 +111,7 @@ fn filter(mut begins: Vec<u64>) -> Condition<1> {
         field: Field {
             at: 0,
             words: 1,
-            ties: false,
+            has_null_bit: false,
         },
         spans: begins.into_iter().map(span).collect(),
     }
@@ -261,7 +261,7 @@ fn searches_by_several_columns() {
         field: Field {
             at,
             words: 1,
-            ties: false,
+            has_null_bit: false,
         },
         spans: spans
             .iter()
@@ -354,7 +354,7 @@ fn groups_are_skipped() {
         field: Field {
             at: 1,
             words: 1,
-            ties: false,
+            has_null_bit: false,
         },
         spans: [9, 2000, 10_000].map(value).into_iter().collect(),
     };
@@ -392,7 +392,7 @@ fn several_cursors_share_a_scan() {
     let field = Field {
         at: 0,
         words: 1,
-        ties: false,
+        has_null_bit: false,
     };
     for spans in [
         vec![span(0, 5000)],

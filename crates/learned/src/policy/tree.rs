@@ -7,7 +7,7 @@ use crate::page::Block;
 // ---- Searches ----
 
 /// Restarts of one search before it fails with [`crate::Error::SearchLost`]. A concurrent split or
-/// join costs one restart, so that this many are never due to concurrency alone.
+/// join costs a search one restart, so concurrency alone does not explain this many.
 /// Higher: a search in a damaged tree takes longer to fail.
 /// Lower: a search beside many concurrent splits could fail without need.
 /// Test: `tree/tests/damage.rs`, `right_links_in_a_circle_end_in_an_error`.
@@ -54,15 +54,15 @@ pub const MAX_RANGES: usize = 1 << 14;
 
 // ---- Inserts and splits ----
 
-/// Percentage of a leaf's entries that may be above a new entry so that the entry still counts as
-/// an append. A split by an append leaves the left leaf full, so that making room first would gain
-/// nothing, and the split is done at once.
+/// Percentage of a leaf's entries that may be above a new entry that still counts as an append. A
+/// split by an append leaves the left leaf full. Making room first would gain nothing there, so
+/// such a leaf is split at once.
 /// Higher: full leaves are split although deletions or a neighbour would have made room.
 /// Lower: appends that arrive a little out of order first look for room in vain.
 /// Test: `tree/tests/delete_dead.rs`, `appending_splits_at_once`.
 pub const MAX_APPEND_DISORDER_PERCENT: usize = 1;
 
-/// Percentage of an inner page's items that stay on the fuller side when an ascending or descending
+/// Percentage of an inner page's items that go to the fuller page when an ascending or descending
 /// insert splits the page.
 /// Higher: denser inner pages. Lower: the page is not split again by the next late insert.
 /// Test: `tree/tests/simulate.rs`, `random_work_matches_a_set`.
@@ -86,7 +86,7 @@ pub const TESTING_INNER_ITEMS: usize = 4;
 /// `an_index_that_only_grows_is_left_alone`.
 pub const MAX_JOINED_PERCENT: usize = 70;
 
-/// Leaves that VACUUM looks back at to make them one fewer. Higher: denser leaves, and more pages
+/// Leaves that VACUUM looks back at, to fit their entries on one leaf less. Higher: denser leaves, and more pages
 /// rewritten for each page that is freed. Lower: leaves stay sparse where each alone wastes little.
 /// Test: `tree/tests/shift.rs`, `half_empty_leaves_become_dense`,
 /// `random_churn_keeps_leaves_dense`.

@@ -6,17 +6,17 @@ pub(crate) const FIELDS: [Field; 3] = [
     Field {
         at: 0,
         words: 1,
-        ties: false,
+        has_null_bit: false,
     },
     Field {
         at: 1,
         words: 2,
-        ties: false,
+        has_null_bit: false,
     },
     Field {
         at: 3,
         words: 1,
-        ties: true,
+        has_null_bit: true,
     },
 ];
 
@@ -135,7 +135,7 @@ fn lists_that_multiply_to_too_many_ranges_become_filters() {
     let field = |at| Field {
         at,
         words: 1,
-        ties: false,
+        has_null_bit: false,
     };
     let list = |at: usize| {
         let part = |v: u64| {
@@ -172,7 +172,7 @@ fn a_point_is_the_range_of_a_single_value() {
                 field: Field {
                     at: 0,
                     words: 1,
-                    ties: true,
+                    has_null_bit: true,
                 },
                 spans: SmallVec::from_buf([Span {
                     first: value,

@@ -48,7 +48,7 @@ const WHOLE: KeyShape = KeyShape {
     field: Field {
         at: 0,
         words: WORDS,
-        ties: true,
+        has_null_bit: true,
     },
     entry: |n, tie| {
         let key = key(n);
@@ -62,7 +62,7 @@ const INCLUDING: KeyShape = KeyShape {
     field: Field {
         at: 0,
         words: WORDS - 1,
-        ties: false,
+        has_null_bit: false,
     },
     entry: |n, tie| {
         let word = match n {
