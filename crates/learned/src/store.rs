@@ -121,7 +121,7 @@ impl Change {
     /// bytes and a loop.
     const MAX_GAP: usize = 8;
 
-    /// `patch`, or the whole changed page where the patch is longer than [`Self::MAX_PATCH`].
+    /// `patch`, or the whole changed page where the patch is longer than half a page.
     pub fn from_patch(page: &Page, patch: Patch) -> Self {
         if patch.len() <= Self::MAX_PATCH {
             return Self::Patch(patch);
@@ -133,7 +133,7 @@ impl Change {
     }
 
     /// The change from `old` to `new`: the ranges in which they differ, or `new` itself where these
-    /// ranges are longer than [`Self::MAX_PATCH`]. LSN, checksum and hole are not compared.
+    /// ranges are longer than half a page. LSN, checksum and hole are not compared.
     pub fn between(old: &Page, new: Box<Page>) -> Self {
         let (lower, upper) = (
             u16_at(&new, pd::LOWER).into(),
