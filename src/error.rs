@@ -70,9 +70,23 @@ impl<T> OrRaise<T> for learned::Result<T> {
 fn raise_core_error(index: Index, error: &Error) -> ! {
     match error {
         Error::Corrupted { .. } => corrupted(index, &error.to_string()),
+        // As nbtree reports it.
+        Error::Version { found, supported } => {
+            let name = index.name();
+            raise(
+                PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED,
+                format!(
+                    "version mismatch in index \"{name}\": \
+                     index format {found}, library format {supported}"
+                ),
+                Some(&format!(
+                    "REINDEX INDEX \"{name}\" writes the index in the format of the library."
+                )),
+            )
+        }
         // Each page was sound. Concurrent changes may have misled the search, so a retry may
         // succeed.
-        Error::Lost(restarts) => raise(
+        Error::SearchLost { restarts } => raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
             format!(
                 "search in index \"{}\" did not end after {restarts} restarts",

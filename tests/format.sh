@@ -77,7 +77,7 @@ for number in 0 99; do
         'INSERT INTO format_int8 VALUES (1, 1)'; do
         psql -XqAt -v VERBOSITY=verbose -c 'SET enable_seqscan = off' -c "$query" \
             > /dev/null 2> "$WORK/format/error" || true
-        grep -q "^ERROR:  .*format version $number" "$WORK/format/error" ||
+        grep -q "^ERROR:  .*index format $number, library format" "$WORK/format/error" ||
             die "version $number is not refused: $query: $(cat "$WORK/format/error")"
         grep -q '^HINT:  .*REINDEX' "$WORK/format/error" || die "no hint: $(cat "$WORK/format/error")"
     done

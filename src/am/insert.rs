@@ -1,7 +1,7 @@
 //! The access method's `aminsert`.
 
 use learned::Entry;
-use learned::tree::{How, Inserted};
+use learned::tree::{InsertOutcome, Inserted};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -116,14 +116,14 @@ fn insert_unique<const W: usize>(check: &UniqueCheck, row: &IndexRow<'_>) -> Key
             cache::remember(&tree);
             return is_unique.or_raise(index);
         }
-        let tree = tree.with_splits(apply::split_policy(index));
+        let tree = tree.with_split_policy(apply::split_policy(index));
         let inserted = tree.insert_unique(hint, entry, &same_key, fill, judge);
         cache::remember(&tree);
         drop(tree);
         done = inserted.or_raise(index);
         if let Some(Inserted {
             block,
-            how: How::Full { churned },
+            outcome: InsertOutcome::Full { churned },
             ..
         }) = done
         {

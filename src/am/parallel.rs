@@ -75,7 +75,7 @@ impl<const W: usize> ParallelScan<W> {
             pg_sys::ConditionVariableCancelSleep();
             if taken == Some(MORE) {
                 let position = (&raw const (*shared).position).cast::<SharedPosition<W>>();
-                cursor.go_on(&*position, forward);
+                cursor.continue_from(&*position, forward);
             }
             taken.map(|_| Turn(self.0))
         }
@@ -90,7 +90,7 @@ impl<const W: usize> Turn<W> {
         // has room for a SharedPosition<8>, which is the largest.
         unsafe {
             let state = &(*shared).state;
-            match cursor.share(forward) {
+            match cursor.shared_position(forward) {
                 Some(position) => {
                     (&raw mut (*shared).position)
                         .cast::<SharedPosition<W>>()

@@ -117,7 +117,7 @@ impl<const W: usize> RangeScan<W> {
             self.killed.note(&self.cursor);
         }
         let forward = backward == self.codec.reversed;
-        let (next, rows) = self.cursor.to_come(forward);
+        let (next, rows) = self.cursor.upcoming(forward);
         self.prefetch.request(scan, next, rows);
         if self.next_of_batch(scan, backward) {
             return true;
@@ -210,7 +210,7 @@ impl<const W: usize> RangeScan<W> {
         let index = scan.index();
         let mut count = 0;
         let store = IndexStore::new(index, W);
-        self.cursor.read_far();
+        self.cursor.read_whole_range();
         while self.cursor.has_more(true) {
             // As in load_batch().
             let tree = cache::tree(&store);

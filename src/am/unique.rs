@@ -8,7 +8,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use learned::tree::{Judge, Verdict};
+use learned::tree::{UniqueCheck as CoreCheck, UniqueVerdict};
 use learned::{Block, Entry};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -60,7 +60,7 @@ impl UniqueCheck {
     /// judge finds a conflict, and returns whether it did. No page is locked.
     pub fn retry_until_decided(
         &self,
-        mut attempt: impl FnMut(&mut Judge<'_>) -> bool,
+        mut attempt: impl FnMut(&mut CoreCheck<'_>) -> bool,
     ) -> KeyStatus {
         loop {
             let mut findings = Findings {
@@ -100,35 +100,35 @@ impl UniqueCheck {
 impl Findings<'_> {
     /// Judges the row of an entry with the same key. `first` is the leaf where the key begins.
     /// Pages of the index are locked. An ERROR unwinds through the core, which holds only guards.
-    fn judge(&mut self, tie: u64, first: Block) -> Verdict {
+    fn judge(&mut self, tie: u64, first: Block) -> UniqueVerdict {
         let row = self.row;
         let (tid, own) = (item_pointer(tie), row.tid);
         let place =
             |tid: pg_sys::ItemPointerData| (tid.ip_blkid.bi_hi, tid.ip_blkid.bi_lo, tid.ip_posid);
         if row.is_recheck() && place(tid) == place(own) {
             self.is_found = true;
-            return Verdict::Pass;
+            return UniqueVerdict::Continue;
         }
         let state = row.table.row_state(tid);
         if state == RowState::Dead {
-            return Verdict::Pass;
+            return UniqueVerdict::Continue;
         }
         if row.check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_PARTIAL {
             self.is_doubtful = true;
-            return Verdict::Enough;
+            return UniqueVerdict::Accept;
         }
         if let RowState::InDoubt { transaction, token } = state {
             self.wait = Some((transaction, token));
-            return Verdict::Conflict;
+            return UniqueVerdict::Conflict;
         }
         // CREATE INDEX CONCURRENTLY adds rows that may be dead by now.
         if !row.table.is_alive(own) {
             self.is_dead = true;
-            return Verdict::Enough;
+            return UniqueVerdict::Accept;
         }
         // The error for the duplicate would hide a conflict of serializable transactions.
         row.index.check_serializable_write(first);
-        Verdict::Conflict
+        UniqueVerdict::Conflict
     }
 }
 

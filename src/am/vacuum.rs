@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use learned::Tree;
 use learned::page::{Block, META};
 use learned::store::Store;
-use learned::tree::{Dead, Offsets, Suspect, Swept, Vacuumed};
+use learned::tree::{Dead, Offsets, Suspect, SweepReport, VacuumReport};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -53,7 +53,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     stats.pages_newly_deleted += u32::try_from(done.freed).unwrap_or(u32::MAX);
     stats.estimated_count = false;
     stats.num_index_tuples = done.live as f64;
-    stats.tuples_removed += done.removed as f64;
+    stats.tuples_removed += done.deleted as f64;
     stats
 }
 
@@ -95,7 +95,7 @@ fn delete<const W: usize>(
     store: &IndexStore,
     dead: &mut dyn Dead,
     joins_leaves: bool,
-) -> learned::Result<Vacuumed> {
+) -> learned::Result<VacuumReport> {
     Tree::<_, W>::new(store).vacuum(dead, joins_leaves)
 }
 
@@ -136,7 +136,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
 
 /// Records the pages that can be reused, and trains a new model if that is due. The lock keeps
 /// other sessions from training meanwhile.
-fn sweep_and_retrain<const W: usize>(store: &IndexStore) -> Swept {
+fn sweep_and_retrain<const W: usize>(store: &IndexStore) -> SweepReport {
     let index = store.index();
     let tree = Tree::<_, W>::new(store);
     let swept = index.with_page_lock(META, || {
@@ -145,7 +145,7 @@ fn sweep_and_retrain<const W: usize>(store: &IndexStore) -> Swept {
             .or_raise(index);
         // VACUUM must not fail because there is no space for a model.
         let is_new = tree.is_model_stale().or_raise(index)
-            && tree.retrain_in_passing(now_micros()).or_raise(index);
+            && tree.retrain_if_room(now_micros()).or_raise(index);
         if is_new && !server::is_parallel_worker() {
             index.invalidate();
         }

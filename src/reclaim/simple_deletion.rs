@@ -63,7 +63,7 @@ pub fn delete_dead_entries<const W: usize>(index: Index, table: Table, leaf: Blo
         store.log_conflict(table, leaf, found.iter().flatten().copied());
         let mut found = found.into_iter();
         ties.retain(|_| found.next().flatten().is_some());
-        tree.purge(leaf, &mut |tie| ties.binary_search(&tie).is_ok())
+        tree.delete_dead(leaf, &mut |tie| ties.binary_search(&tie).is_ok())
             .or_raise(index);
     }
     pinned.release();

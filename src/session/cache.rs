@@ -7,9 +7,9 @@
 
 use std::cell::Cell;
 
-use learned::meta::{Meta, ModelAt};
+use learned::meta::{Meta, ModelLocation};
 use learned::page::{META, NO_BLOCK};
-use learned::tree::{Recent, has_grown};
+use learned::tree::{RecentLeaves, has_grown};
 use learned::{Block, Tree};
 use pgrx::pg_sys;
 
@@ -39,7 +39,7 @@ const MAX_FAILED_DELETIONS: u8 = FREE_FAILED_DELETIONS + 5;
 #[repr(C)]
 struct Chunk<const W: usize> {
     header: Header,
-    recent: Recent<W>,
+    recent: RecentLeaves<W>,
 }
 
 /// The chunk's header.
@@ -64,7 +64,7 @@ struct Header {
     failed_deletions: Cell<u8>,
     splits_until_deletion: Cell<u8>,
     /// What the meta page said about the model.
-    model: Cell<ModelAt>,
+    model: Cell<ModelLocation>,
     codec: EntryCodec,
 }
 
@@ -85,7 +85,7 @@ pub fn tree<const W: usize>(store: &IndexStore) -> Tree<'_, IndexStore, W> {
         .map(|level| (header.root.get(), level));
     let tree = match model {
         [] => Tree::new(store),
-        bytes => Tree::with_model(store, bytes).with_recent(recent),
+        bytes => Tree::with_model(store, bytes).with_recent_leaves(recent),
     };
     tree.with_root_hint(hint)
 }
@@ -137,7 +137,7 @@ pub fn remember<const W: usize>(tree: &Tree<'_, IndexStore, W>) {
         None => header.level.set(-1),
     }
     header.counters.add(&tree.counts);
-    let astray = header.astray.get() + tree.counts.astray();
+    let astray = header.astray.get() + tree.counts.improvable();
     header.astray.set(astray);
 }
 
@@ -203,7 +203,7 @@ pub fn count_split(index: Index, blocks: Block) -> Option<u64> {
 pub fn postpone_training(index: Index, blocks: Block) {
     if let Some(header) = header(index) {
         let model = header.model.get();
-        header.model.set(ModelAt { blocks, ..model });
+        header.model.set(ModelLocation { blocks, ..model });
         header.splits.set(0);
     }
 }
@@ -239,7 +239,7 @@ fn check_for_new_model(store: &IndexStore) -> bool {
 }
 
 /// What the meta page says about the model.
-fn newest_model<const W: usize>(store: &IndexStore) -> learned::Result<ModelAt> {
+fn newest_model<const W: usize>(store: &IndexStore) -> learned::Result<ModelLocation> {
     Ok(Tree::<_, W>::new(store).meta()?.model)
 }
 
@@ -314,7 +314,7 @@ fn load<const W: usize>(store: &IndexStore) -> *mut Chunk<W> {
         let chunk = pg_sys::MemoryContextAlloc(index.cache_context(), size).cast::<Chunk<W>>();
         chunk.write(Chunk {
             header,
-            recent: Recent::default(),
+            recent: RecentLeaves::default(),
         });
         let bytes = chunk.add(1).cast::<u8>();
         bytes.copy_from_nonoverlapping(model.as_ptr(), model.len());

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use learned::tree::Counts;
+use learned::tree::SearchCounts;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -25,7 +25,7 @@ thread_local! {
 /// This session's counters of an index.
 pub struct Counters {
     /// Not added to the shared counts yet.
-    counts: Counts,
+    counts: SearchCounts,
     /// The number of searches in `counts` at which they are shared; `u64::MAX` for never.
     share_at: Cell<u64>,
     /// The OIDs of the database and of the index.
@@ -47,7 +47,7 @@ pub fn for_index(index: Index) -> &'static Counters {
     SESSION.with_borrow_mut(|counters| {
         *counters.entry(oid).or_insert_with(|| {
             Box::leak(Box::new(Counters {
-                counts: Counts::default(),
+                counts: SearchCounts::default(),
                 share_at: Cell::new(if shared { SEARCHES_UNSHARED } else { u64::MAX }),
                 key: u64::from(server::database().to_u32()) << 32 | u64::from(oid),
             }))
@@ -67,7 +67,7 @@ extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 impl Counters {
     /// Adds the counts of one callback.
     #[inline(always)]
-    pub fn add(&self, met: &Counts) {
+    pub fn add(&self, met: &SearchCounts) {
         self.counts.add(met);
         if self.counts.searches() >= self.share_at.get() {
             self.share();
@@ -80,11 +80,11 @@ impl Counters {
     }
 
     /// The counts of all sessions if they are shared, otherwise those of this session.
-    pub fn totals(&self) -> Counts {
+    pub fn totals(&self) -> SearchCounts {
         match shared::tally() {
             Some(tally) if self.is_shared() => {
                 self.share();
-                tally.of(self.key)
+                tally.counts(self.key)
             }
             _ => self.counts.clone(),
         }

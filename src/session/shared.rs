@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use learned::tree::Tally;
+use learned::tree::SharedSearchCounts;
 use pgrx::prelude::*;
 use pgrx::shmem::AssertPGRXSharedMemory;
 use pgrx::{PgAtomic, pg_shmem_init, pg_sys};
@@ -12,7 +12,7 @@ use pgrx::{PgAtomic, pg_shmem_init, pg_sys};
 use crate::options;
 use crate::pg::server;
 
-static PRELOADED: PgAtomic<AssertPGRXSharedMemory<Tally>> = {
+static PRELOADED: PgAtomic<AssertPGRXSharedMemory<SharedSearchCounts>> = {
     // SAFETY: the name is this extension's, and is used once.
     unsafe { PgAtomic::new(c"omendb counters") }
 };
@@ -20,12 +20,12 @@ static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// None before the first call of [`tally`]; Some(None) if there is no shared memory.
-    static TALLY: Cell<Option<Option<&'static Tally>>> = const { Cell::new(None) };
+    static TALLY: Cell<Option<Option<&'static SharedSearchCounts>>> = const { Cell::new(None) };
 }
 
-fn empty() -> AssertPGRXSharedMemory<Tally> {
-    // SAFETY: a Tally consists of atomic integers, without references.
-    unsafe { AssertPGRXSharedMemory::new(Tally::default()) }
+fn empty() -> AssertPGRXSharedMemory<SharedSearchCounts> {
+    // SAFETY: a SharedSearchCounts consists of atomic integers, without references.
+    unsafe { AssertPGRXSharedMemory::new(SharedSearchCounts::default()) }
 }
 
 /// Requests the memory if the library is being preloaded. Called when the library is loaded.
@@ -41,12 +41,12 @@ pub fn register() {
 
 /// The counters of all sessions, if there is memory for them. Nothing is locked.
 #[inline]
-pub fn tally() -> Option<&'static Tally> {
+pub fn tally() -> Option<&'static SharedSearchCounts> {
     TALLY.get().unwrap_or_else(find_tally)
 }
 
 #[cold]
-fn find_tally() -> Option<&'static Tally> {
+fn find_tally() -> Option<&'static SharedSearchCounts> {
     // A query must not fail because there is no memory on demand. So workers do without it, and
     // sessions can be told to.
     let worker = server::is_parallel_worker();
@@ -56,7 +56,7 @@ fn find_tally() -> Option<&'static Tally> {
     // If the server raises an ERROR because it has no memory, it is not asked again.
     TALLY.set(Some(None));
     let tally = if IS_PRELOADED.load(Relaxed) {
-        let tally: &'static AssertPGRXSharedMemory<Tally> = PRELOADED.get();
+        let tally: &'static AssertPGRXSharedMemory<SharedSearchCounts> = PRELOADED.get();
         Some(&**tally)
     } else {
         on_demand()
@@ -66,16 +66,16 @@ fn find_tally() -> Option<&'static Tally> {
 }
 
 #[cfg(any(feature = "pg15", feature = "pg16"))]
-const fn on_demand() -> Option<&'static Tally> {
+const fn on_demand() -> Option<&'static SharedSearchCounts> {
     None
 }
 
 #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-fn on_demand() -> Option<&'static Tally> {
+fn on_demand() -> Option<&'static SharedSearchCounts> {
     /// Called once for the segment, before any other session can find it.
     unsafe extern "C-unwind" fn init(memory: *mut std::ffi::c_void) {
         // SAFETY: the segment has at least as many bytes as were requested.
-        unsafe { memory.write_bytes(0, size_of::<Tally>()) };
+        unsafe { memory.write_bytes(0, size_of::<SharedSearchCounts>()) };
     }
     // If a library of another version has made the segment, of another size, the server raises an
     // ERROR.
@@ -84,9 +84,9 @@ fn on_demand() -> Option<&'static Tally> {
     // SAFETY: the segment stays mapped until the session ends, and begins on a page. Zeros are an
     // empty tally, which consists of atomic integers.
     unsafe {
-        let size = size_of::<Tally>();
+        let size = size_of::<SharedSearchCounts>();
         pg_sys::GetNamedDSMSegment(NAME.as_ptr(), size, Some(init), &raw mut found)
-            .cast::<Tally>()
+            .cast::<SharedSearchCounts>()
             .as_ref()
     }
 }

@@ -22,7 +22,7 @@ pub fn after_split<const W: usize>(store: &IndexStore) {
     };
     let is_new = try_to_train(store, |tree: &Tree<'_, IndexStore, W>| {
         // A model of another session will do as well.
-        Ok(tree.meta()?.model.generation != known || tree.retrain_in_passing(now_micros())?)
+        Ok(tree.meta()?.model.generation != known || tree.retrain_if_room(now_micros())?)
     });
     if is_new == Some(false) {
         cache::postpone_training(index, blocks);
@@ -34,7 +34,7 @@ pub fn after_split<const W: usize>(store: &IndexStore) {
 /// sessions split a few leaves each. Nothing is locked, and nothing refers to the cache.
 pub fn after_misses<const W: usize>(store: &IndexStore) {
     try_to_train(store, |tree: &Tree<'_, IndexStore, W>| {
-        Ok(tree.is_model_stale()? && tree.retrain_in_passing(now_micros())?)
+        Ok(tree.is_model_stale()? && tree.retrain_if_room(now_micros())?)
     });
 }
 

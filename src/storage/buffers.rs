@@ -275,12 +275,12 @@ impl Store for IndexStore {
         Ok(())
     }
 
-    fn split(&self, left: &WriteGuard, right: &WriteGuard) {
+    fn leaf_split(&self, left: &WriteGuard, right: &WriteGuard) {
         // SAFETY: the relation is open, and both pages are locked.
         unsafe { ffi::PredicateLockPageSplit(self.rel, left.block(), right.block()) };
     }
 
-    fn merged(&self, left: &WriteGuard, right: &WriteGuard) {
+    fn leaves_joined(&self, left: &WriteGuard, right: &WriteGuard) {
         // SAFETY: the relation is open, and both pages are locked.
         unsafe { ffi::PredicateLockPageCombine(self.rel, right.block(), left.block()) };
     }
@@ -296,7 +296,7 @@ impl Store for IndexStore {
         done
     }
 
-    fn unless_vacuumed<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+    fn unless_vacuuming<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
         let lock = pg_sys::ShareLock as pg_sys::LOCKMODE;
         // SAFETY: the relation is open. The function does not wait, so pages may be locked.
         if !unsafe { pg_sys::ConditionalLockPage(self.rel, BORDERS, lock) } {

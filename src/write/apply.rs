@@ -1,7 +1,7 @@
 //! Adding entries to the tree, one or several of a statement together.
 
 use learned::store::Store;
-use learned::tree::{How, Inserted, Splits};
+use learned::tree::{InsertOutcome, Inserted, SplitPolicy};
 use learned::{Block, Entry};
 
 use crate::error::OrRaise;
@@ -36,15 +36,15 @@ pub fn insert<const W: usize>(
     let index = store.index();
     let fill = options::fill_factor(index);
     let add = |hint, splits| {
-        let tree = cache::tree::<W>(store).with_splits(splits);
+        let tree = cache::tree::<W>(store).with_split_policy(splits);
         let done = tree.insert_with(hint, entry, more, fill);
         cache::remember(&tree);
         done.or_raise(index)
     };
     let mut done = add(cache::insert_hint(index), split_policy(index));
-    if let How::Full { churned } = done.how {
+    if let InsertOutcome::Full { churned } = done.outcome {
         avoid_split::<W>(store, table, done.block, churned);
-        done = add(Some(done.block), Splits::Always);
+        done = add(Some(done.block), SplitPolicy::Always);
     }
     after_insert::<W>(store, Some(done));
     done.taken
@@ -52,11 +52,11 @@ pub fn insert<const W: usize>(
 
 /// Which full leaves are not split before [`avoid_split`] was called for them.
 #[inline(always)]
-pub fn split_policy(index: Index) -> Splits {
+pub fn split_policy(index: Index) -> SplitPolicy {
     if cache::is_deletion_due(index) {
-        Splits::Never
+        SplitPolicy::Never
     } else {
-        Splits::UnlessChurned
+        SplitPolicy::UnlessChurned
     }
 }
 
@@ -95,7 +95,7 @@ pub fn avoid_split<const W: usize>(store: &IndexStore, table: Table, leaf: Block
 pub fn after_insert<const W: usize>(store: &IndexStore, done: Option<Inserted>) {
     if let Some(done) = done {
         cache::remember_insert(store.index(), done.block);
-        if matches!(done.how, How::Split(_)) {
+        if matches!(done.outcome, InsertOutcome::Split(_)) {
             cache::count_split_without_deletion(store.index());
             train::after_split::<W>(store);
         }

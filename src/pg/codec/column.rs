@@ -75,7 +75,7 @@ impl ColumnCodec {
         Field {
             at: self.at.into(),
             words: end - usize::from(self.at),
-            ties: self.nulls == NullCoding::Tie,
+            has_null_bit: self.nulls == NullCoding::Tie,
         }
     }
 
@@ -237,7 +237,7 @@ impl ColumnCodec {
     /// The limits that admit every value.
     pub fn limits(&self) -> Limits {
         let (first, last) = self.key_type.domain();
-        Limits::of(first, last)
+        Limits::within(first, last)
     }
 
     /// The condition that the column is NULL.
