@@ -21,7 +21,10 @@ pub mod model;
 #[cfg(any(test, feature = "mem", feature = "testing"))]
 pub mod order;
 pub mod page;
+pub mod policy;
 pub mod range;
+#[cfg(any(test, feature = "mem"))]
+pub mod rng;
 pub mod search;
 pub mod skip;
 pub mod sort;

@@ -8,8 +8,9 @@
 use super::Tree;
 use crate::error::Result;
 use crate::key::Entry;
-use crate::leaf::{DENSE, Fill};
+use crate::leaf::Fill;
 use crate::page::{Block, MERGED_FILL};
+use crate::policy::leaf::DENSE_FILL_PERCENT as DENSE;
 use crate::store::Store;
 use crate::tree::Vacuumed;
 

@@ -40,7 +40,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if fences::of::<W>(&leaf, block, 0)?.is_none() {
             return Ok(());
         }
-        let Some(page) = Leaf::<W>::open(&leaf, block)?.delete(entries)? else {
+        let Some(page) = Leaf::<W>::open(&leaf, block)?.delete_entries(entries)? else {
             return Ok(());
         };
         let change = Change::between(&leaf, page);
@@ -93,7 +93,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         };
         // Nothing is appended in place behind tombstones, so the rightmost leaf had better have none.
         let leave = vacuum && view.high() < Entry::MAX;
-        if let Some(change) = view.without(&asked.dead, leave, flags)? {
+        if let Some(change) = view.delete_places(&asked.dead, leave, flags)? {
             self.store.commit(&mut [(leaf, change)])?;
         }
         Ok(asked.dead.len())

@@ -84,13 +84,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let more = more.get(..covered).unwrap_or_default();
         let (patch, how, taken) = match view.add(&entry, more, fill)? {
             Added::Appended(patch, taken) => (patch, How::Appended, taken),
-            Added::Logged(patch, _) if more.is_empty() && view.is_soon_full() => {
+            Added::Logged(patch, _) if more.is_empty() && view.is_due_for_early_merge() => {
                 return self.log_and_merge(leaf, patch).map(Some);
             }
             Added::Logged(patch, taken) => (patch, How::Logged, taken),
             Added::Merged(page) => return self.put_merged(leaf, page).map(Some),
             Added::Split(halves) => return self.put_halves(leaf, *halves, &entry, true),
-            Added::Halved(halves) => return self.put_halves(leaf, *halves, &entry, false),
+            Added::Bisected(halves) => return self.put_halves(leaf, *halves, &entry, false),
         };
         self.store
             .commit(&mut [(&mut leaf, Change::Patch(patch))])?;
@@ -108,10 +108,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         drop(leaf);
         let (mut how, taken) = (How::Logged, 1);
         let copy = Leaf::<W>::open(&copy, block)?;
-        if let Some(merged) = copy.merge_ahead()? {
+        if let Some(merged) = copy.merge_early()? {
             self.store.reached("merge ahead: nothing locked");
             let leaf = self.store.write(block)?;
-            if let Some(page) = copy.put_ahead(&leaf, merged)? {
+            if let Some(page) = copy.apply_early_merge(&leaf, merged)? {
                 self.put_merged(leaf, page)?;
                 how = How::Merged;
             }

@@ -3,6 +3,7 @@
 use super::model::remove;
 use super::*;
 use crate::page::PAGE_SIZE;
+use crate::rng::Rng;
 use proptest::prelude::*;
 
 fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
@@ -37,21 +38,21 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
         c.insert(probe[0]);
         let _ = c.to_page();
         let _ = c.split(&probe[0], 90);
-        let _ = contents.clone().halve();
+        let _ = contents.clone().bisect();
         let mut c = contents.clone();
-        c.remove(&[0], (0..contents.slots()).step_by(3));
+        c.delete_places(&[0], (0..contents.slots()).step_by(3));
         let _ = c.to_page();
         let _ = contents.split(&probe[0], 90);
     }
 }
 
 fn damage<const W: usize>(shape: &str, seed: u64) {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let n = 1 + rng.below(3000) as usize;
     let all = entries::<W>(shape, n, seed);
     let (all, mut page) = full_page(&all);
     if seed.is_multiple_of(2) {
-        remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
+        remove::<W>(&mut page, &mut |tie| Rng(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
         if let Some((patch, _)) = open::<W>(&page).try_log(&Entry::new([i; W], i), &[]) {
@@ -94,7 +95,7 @@ proptest! {
 
 #[test]
 fn noise_does_not_panic() {
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     for i in 0..300 {
         let (_, page) = full_page(&entries::<1>(SHAPES[i % SHAPES.len()], 400, i as u64));
         let mut page = page;
@@ -118,7 +119,7 @@ fn verify_sees_each_kind_of_damage() {
         (lower, "hole"),
         (lower - 300, "order"),
         (Layout::<1>::LOW + 7, "fence"),
-        (Layout::<1>::COUNTS + 4, "tombstones"),
+        (Layout::<1>::TOMBSTONES, "tombstones"),
         (Layout::<1>::DIRECTORY, "slots"),
         (PAGE_SIZE - 1, "special"),
     ];

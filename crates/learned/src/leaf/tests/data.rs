@@ -1,23 +1,7 @@
 //! Entries of many shapes, from a small generator of our own (repeatable, quick).
 
 use crate::key::{Entry, NULL_BIT, tie_of};
-
-pub struct Mix(pub u64);
-
-impl Mix {
-    pub fn next(&mut self) -> u64 {
-        // splitmix64
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-}
+use crate::rng::Rng;
 
 /// The TID of row `i` with `rows` rows a heap page.
 pub fn heap(i: u64, rows: u64) -> u64 {
@@ -42,7 +26,7 @@ pub const SHAPES: [&str; 13] = [
 
 /// `n` strictly ascending entries of a shape; with two words the first is a device.
 pub fn entries<const W: usize>(shape: &str, n: usize, seed: u64) -> Vec<Entry<W>> {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let mut at = 1u64 << 63 | rng.below(1 << 40);
     let mut out: Vec<Entry<W>> = (0..n as u64)
         .map(|i| {

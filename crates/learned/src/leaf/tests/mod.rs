@@ -1,20 +1,22 @@
 //! Tests of the leaf format against plain models.
 
-mod ahead;
+mod bisect;
 mod bytes;
 mod data;
+mod early_merge;
 mod fit;
-mod halving;
 mod model;
 mod search;
 mod sizes;
 mod suspects;
 mod timing;
 
-use super::format::{Layout, UNIT};
+use super::format::Layout;
 use super::*;
 use crate::key::{Entry, tie_of};
 use crate::page::{Block, Page};
+use crate::policy::leaf::{EARLY_MERGE_ROOM, MAX_SLOTS, PARTITION_UNIT};
+use crate::rng::Rng;
 use data::*;
 
 const BLOCK: Block = 7;

@@ -2,6 +2,7 @@
 
 use super::search::check_ranges;
 use super::*;
+use crate::rng::Rng;
 use crate::store::{Change, zero_hole};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page
             *page = left;
             return vec![right];
         }
-        Added::Halved(halves) => {
+        Added::Bisected(halves) => {
             let [left, mut right] = halves.each_ref().map(half);
             *page = left;
             return if open::<W>(page).covers(&e) {
@@ -41,7 +42,7 @@ pub fn remove<const W: usize>(
     let (mut suspects, mut places) = (Vec::new(), Vec::new());
     leaf.suspects(&dead, &mut suspects).unwrap();
     Dead::find(&mut dead, &suspects, &mut places);
-    match leaf.without(&places, true, leaf.flags()).unwrap() {
+    match leaf.delete_places(&places, true, leaf.flags()).unwrap() {
         Some(Change::Image(new)) => *page = new,
         Some(Change::Patch(patch)) => {
             patch.apply(page);
@@ -53,7 +54,7 @@ pub fn remove<const W: usize>(
 }
 
 fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u64) {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let pool = entries::<W>(shape, start + 4000, seed);
     let first: Vec<_> = pool.iter().step_by(2).copied().take(start).collect();
     let (first, page) = full_page(&first);
@@ -67,7 +68,7 @@ fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u6
                 let leaf = open::<W>(&pages[at]);
                 let (low, high) = (leaf.low(), leaf.high());
                 let salt = rng.next();
-                let hit = |tie: u64| Mix(salt ^ tie).below(odds) == 0;
+                let hit = |tie: u64| Rng(salt ^ tie).below(odds) == 0;
                 let mut asked = 0;
                 let live = leaf.live();
                 let n = remove::<W>(&mut pages[at], &mut |tie| {
@@ -135,7 +136,7 @@ fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u6
     check(&pages, &model, &mut rng);
 }
 
-fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &mut Mix) {
+fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &mut Rng) {
     let mut low = Entry::MIN;
     let mut seen = 0;
     for page in pages {

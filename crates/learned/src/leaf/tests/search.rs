@@ -1,6 +1,7 @@
 //! Round trips and searches of packed pages, against a plain vector.
 
 use super::*;
+use crate::rng::Rng;
 use proptest::prelude::*;
 
 /// forward and backward of the plain model.
@@ -16,7 +17,7 @@ pub fn model_range<const W: usize>(
 }
 
 /// Bounds near an entry: itself, its key's ends, neighbours in key and tie.
-pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Mix) -> Entry<W> {
+pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Rng) -> Entry<W> {
     let mut b = *e;
     match rng.below(8) {
         0 => b.tie = 0,
@@ -37,10 +38,10 @@ pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Mix) -> Entry<W> {
 pub fn check_ranges<const W: usize>(
     leaf: &Leaf<'_, W>,
     all: &[Entry<W>],
-    rng: &mut Mix,
+    rng: &mut Rng,
     times: usize,
 ) {
-    let pick = |rng: &mut Mix| {
+    let pick = |rng: &mut Rng| {
         if all.is_empty() || rng.below(20) == 0 {
             [Entry::MIN, Entry::MAX][rng.below(2) as usize]
         } else {
@@ -106,7 +107,7 @@ fn round_trip<const W: usize>(shape: &str, n: usize, seed: u64) {
     for e in &all {
         assert!(leaf.contains(e).unwrap(), "{shape} {n} {seed} {e:?}");
     }
-    check_ranges(&leaf, &all, &mut Mix(seed), 300);
+    check_ranges(&leaf, &all, &mut Rng(seed), 300);
 }
 
 #[test]
@@ -130,7 +131,7 @@ proptest! {
 
     #[test]
     fn any_width(width in 0u32..=64, tids in 0u32..=47, n in 2usize..200, seed: u64) {
-        let mut rng = Mix(seed);
+        let mut rng = Rng(seed);
         let mut all: Vec<Entry<1>> = (0..n)
             .map(|_| Entry::new([rng.next() & format::bits::mask(width)], rng.next() & format::bits::mask(tids)))
             .collect();

@@ -8,7 +8,7 @@ use std::time::Instant;
 /// Sessions that insert rows of the same moments at once fill a heap page each: a run begins where one does, not up to a unit before or behind.
 #[test]
 fn heap_pages_of_several_sessions() {
-    let mut rng = Mix(5);
+    let mut rng = Rng(5);
     for rows in [40, 100, 157, 226] {
         let mut block = 0;
         let mut all = Vec::new();
@@ -20,7 +20,7 @@ fn heap_pages_of_several_sessions() {
             );
         }
         let mut encoder = Encoder::<1>::new();
-        for unit in [UNIT, 64, 512] {
+        for unit in [PARTITION_UNIT, 64, 512] {
             let runs = encoder.encode(&all, unit);
             assert!(
                 runs.len() <= 60,
@@ -52,7 +52,7 @@ fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
 #[ignore = "prints figures"]
 fn sizes() {
     let n = 10_000_000u64;
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     let mut all: Vec<Entry<1>> = (0..n)
         .map(|i| Entry::new([rng.below(1_000_000_000_000)], heap(i, 226)))
         .collect();

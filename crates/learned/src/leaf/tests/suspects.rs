@@ -31,7 +31,7 @@ fn places(page: &Page) -> Vec<Suspect> {
     let contents = open::<1>(page).contents().unwrap();
     let mut all = contents.log.clone();
     for run in &contents.runs {
-        (0..run.head.slots).for_each(|slot| all.push(run.run().entry(slot)));
+        (0..run.header.slots).for_each(|slot| all.push(run.run().entry(slot)));
     }
     let numbered = (0..).zip(all);
     numbered
@@ -44,7 +44,7 @@ fn suspects_are_what_is_known_of_their_blocks() {
     let mut counted = 0;
     for (seed, shape) in (0..).zip(SHAPES) {
         let (all, mut page) = full_page(&entries::<1>(shape, MAX_SLOTS, seed));
-        let mut rng = Mix(seed);
+        let mut rng = Rng(seed);
         // Some in the log, some dead already.
         let contents = leaf_of(&all[..all.len() * 9 / 10]);
         if let Some(roomy) = contents.to_page() {
@@ -60,7 +60,7 @@ fn suspects_are_what_is_known_of_their_blocks() {
             model::remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
             let leaf = open::<1>(&page);
             let runs = leaf.contents().unwrap().runs;
-            counted += runs.iter().filter(|run| run.head.tid.is_count()).count();
+            counted += runs.iter().filter(|run| run.header.tid.is_count()).count();
             let mut live = Vec::new();
             leaf.suspects(&|_| true, &mut live).unwrap();
             assert_eq!(live.len(), leaf.live());
@@ -92,8 +92,12 @@ fn no_more_suspects_than_slots() {
     let mut page = leaf_of::<1>(&(0..200).map(row).collect::<Vec<_>>())
         .to_page()
         .unwrap();
-    assert_eq!(open::<1>(&page).run(0).unwrap().run.head.record(), 0);
-    crate::page::put(&mut page, Leaf::<1>::header(0), &60_000u16.to_le_bytes());
+    assert_eq!(open::<1>(&page).run(0).unwrap().run.header.record_bits(), 0);
+    crate::page::put(
+        &mut page,
+        Layout::<1>::run_header(0),
+        &60_000u16.to_le_bytes(),
+    );
     let mut suspects = Vec::new();
     let leaf = open::<1>(&page);
     assert!(leaf.suspects(&|_| true, &mut suspects).is_err());

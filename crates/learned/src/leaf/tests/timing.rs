@@ -27,7 +27,7 @@ fn timing() {
         "constant step",
     ] {
         let (all, page) = full_page(&entries::<1>(shape, MAX_SLOTS, 3));
-        let mut rng = Mix(2);
+        let mut rng = Rng(2);
         let probes: Vec<_> = (0..1000)
             .map(|_| all[rng.below(all.len() as u64) as usize])
             .collect();
@@ -71,7 +71,7 @@ fn timing() {
             black_box(encode::encoder::encode(&all));
         });
         let mut encoder = encode::encoder::Encoder::new();
-        let partition = best(50, all.len(), || encoder.partition(&all, UNIT));
+        let partition = best(50, all.len(), || encoder.plan(&all, PARTITION_UNIT));
         let coarse = best(50, all.len(), || {
             black_box(encoder.encode(&all, 128));
         });
@@ -97,7 +97,7 @@ fn inserts() {
         "descending heap",
         "uniform",
     ] {
-        let mut rng = Mix(4);
+        let mut rng = Rng(4);
         let all = entries::<1>(shape, 100_000, 3);
         let mut shuffled = all.clone();
         for i in (1..shuffled.len()).rev() {
@@ -126,7 +126,7 @@ fn inserts() {
                         counts[2] += 1;
                         *page = new;
                     }
-                    Added::Split(halves) | Added::Halved(halves) => {
+                    Added::Split(halves) | Added::Bisected(halves) => {
                         let [left, right] = *halves;
                         counts[3] += 1;
                         *page = left.to_page().unwrap();
@@ -155,7 +155,7 @@ fn inserts() {
 fn merges() {
     let n = 1_000_000;
     for shape in ["constant step", "sequential", "uniform"] {
-        let mut rng = Mix(5);
+        let mut rng = Rng(5);
         let all = entries::<1>(shape, n, 3);
         let (low, high) = (all[0].key[0], all[n - 1].key[0]);
         let new = (0..n / 2).map(|i| {
@@ -183,7 +183,7 @@ fn sessions() {
             .map(|id| Entry::new([key(id)], row(id as usize)))
             .collect();
         all.sort();
-        let mut rng = Mix(5);
+        let mut rng = Rng(5);
         // Of each session its last id, its heap page and the rows there.
         let mut sessions = [(0, 0, 226); 8];
         let (mut ids, mut blocks) = (built, 1000);
@@ -224,7 +224,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
             let (_, page) = pages.range_mut(..=e).next_back().unwrap();
             let start = Instant::now();
             let added = open::<1>(page).add(&e, &[], 90).unwrap();
-            done = !matches!(added, Added::Halved(_));
+            done = !matches!(added, Added::Bisected(_));
             let kind = match added {
                 Added::Appended(patch, _) | Added::Logged(patch, _) => {
                     patch.apply(page);
@@ -234,7 +234,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
                     *page = merged;
                     1
                 }
-                Added::Split(halves) | Added::Halved(halves) => {
+                Added::Split(halves) | Added::Bisected(halves) => {
                     *page = halves[0].to_page().unwrap();
                     let right = halves[1].to_page().unwrap();
                     pages.insert(halves[1].low, right);
@@ -333,9 +333,9 @@ fn packing() {
 fn merging() {
     for (shape, n) in [("uniform", 1290), ("uniform", 960), ("sequential", 5600)] {
         let (all, _) = full_page(&entries::<1>(shape, n, 3));
-        let mut rng = Mix(5);
+        let mut rng = Rng(5);
         let mut late = Vec::new();
-        while late.len() < Layout::<1>::LOG {
+        while late.len() < Layout::<1>::MAX_LOG {
             let near = all[rng.below(all.len() as u64) as usize];
             let tie = match shape {
                 "uniform" => heap(rng.below(10_000_000), 226),
@@ -366,7 +366,7 @@ fn merging() {
             view.suspects(&|_: u64| true, &mut suspects).unwrap();
             assert_eq!(suspects.len(), all.len() + logged);
             let places: Vec<usize> = (0..suspects.len()).step_by(10).collect();
-            black_box(view.without(&places, true, 0).unwrap());
+            black_box(view.delete_places(&places, true, 0).unwrap());
         });
         let mut c = open::<1>(&page).contents().unwrap();
         c.insert(e);
@@ -388,7 +388,7 @@ fn merging() {
 #[ignore = "prints figures"]
 fn logged() {
     use crate::store::Change;
-    let mut rng = Mix(8);
+    let mut rng = Rng(8);
     let (mut merges, mut merged, mut images) = (0, 0, 0);
     let (mut logs, mut plain) = (0, 0);
     for seed in 0..50 {

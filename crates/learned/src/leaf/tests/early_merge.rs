@@ -1,7 +1,6 @@
 //! Merging ahead, with what happens to the leaf in between.
 
 use super::*;
-use crate::leaf::edit::ahead::SPARE;
 use crate::page::{self, CHURNED, head, pd};
 use crate::store::{Change, zero_hole};
 use std::collections::BTreeSet;
@@ -16,7 +15,7 @@ struct Soon<const W: usize> {
 
 /// Adds entries of a shape to a page that has every other one of them, and gives the leaf each time that its log is soon full.
 fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W>)) {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let pool: Vec<Entry<W>> = entries(shape, 3000, seed);
     let pool: Vec<_> = pool.into_iter().filter(|e| e.tie != 0).collect();
     let (first, mut page) = full_page(&pool.iter().step_by(2).copied().collect::<Vec<_>>());
@@ -33,7 +32,7 @@ fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W
     let mut asked = 0;
     while let Some(e) = rest.pop() {
         let leaf = open::<W>(&page);
-        let soon = leaf.is_soon_full();
+        let soon = leaf.is_due_for_early_merge();
         match leaf.add(&e, &[], 97).unwrap() {
             Added::Appended(patch, _) => patch.apply(&mut page),
             Added::Logged(patch, _) => {
@@ -51,7 +50,7 @@ fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W
                 asked = 0;
                 page = new;
             }
-            Added::Split(_) | Added::Halved(_) => return,
+            Added::Split(_) | Added::Bisected(_) => return,
         }
         all.insert(e);
     }
@@ -59,7 +58,7 @@ fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W
 
 /// The number of entries of each merge, ahead or of a full log, until the leaf is split that all come to, each up to `span` places too early.
 fn merges<const W: usize>(shape: &str, flags: u16, span: u64) -> Vec<usize> {
-    let mut rng = Mix(W as u64);
+    let mut rng = Rng(W as u64);
     let mut all: Vec<Entry<W>> = entries(shape, 20_000, 5);
     all.retain(|e| e.tie != 0);
     for i in 0..all.len() {
@@ -70,22 +69,22 @@ fn merges<const W: usize>(shape: &str, flags: u16, span: u64) -> Vec<usize> {
     page::put(&mut page, head::FLAGS, &flags.to_le_bytes());
     for e in all {
         let leaf = open::<W>(&page);
-        let (size, soon) = (leaf.log_len() + 1, leaf.is_soon_full());
+        let (size, soon) = (leaf.log_len() + 1, leaf.is_due_for_early_merge());
         match leaf.add(&e, &[], 97).unwrap() {
             Added::Appended(patch, _) => patch.apply(&mut page),
             Added::Logged(patch, _) => {
                 patch.apply(&mut page);
                 let copy = open::<W>(&page);
-                if soon && let Some(merged) = copy.merge_ahead().unwrap() {
+                if soon && let Some(merged) = copy.merge_early().unwrap() {
                     sizes.push(size);
-                    page = copy.put_ahead(&page, merged).unwrap().unwrap();
+                    page = copy.apply_early_merge(&page, merged).unwrap().unwrap();
                 }
             }
             Added::Merged(new) => {
                 sizes.push(size);
                 page = new;
             }
-            Added::Split(_) | Added::Halved(_) => break,
+            Added::Split(_) | Added::Bisected(_) => break,
         }
     }
     sizes
@@ -102,7 +101,7 @@ fn short_logs_are_not_merged_ahead() {
                 merges::<4>(shape, flags, span),
                 merges::<8>(shape, flags, span),
             ] {
-                let few = sizes.iter().filter(|size| **size <= SPARE);
+                let few = sizes.iter().filter(|size| **size <= EARLY_MERGE_ROOM);
                 assert!(few.count() == 0, "{shape}, {span}: {sizes:?}");
             }
         }
@@ -110,23 +109,23 @@ fn short_logs_are_not_merged_ahead() {
 }
 
 /// A record's position, and a checksum.
-fn stamp(page: &mut Page, rng: &mut Mix) {
+fn stamp(page: &mut Page, rng: &mut Rng) {
     page::put(page, 0, &rng.next().to_le_bytes());
     page::put(page, 8, &rng.next().to_le_bytes()[..2]);
 }
 
 fn what_is_logged_meanwhile_stays<const W: usize>(done: &mut [usize]) {
     for shape in SHAPES {
-        let mut rng = Mix(W as u64);
+        let mut rng = Rng(W as u64);
         soon_full::<W>(shape, 3, |Soon { page, all, rest }| {
             let mut now = page.clone();
             let mut all = all.clone();
             let copy = open::<W>(&page);
-            let Some(merged) = copy.merge_ahead().unwrap() else {
+            let Some(merged) = copy.merge_early().unwrap() else {
                 return;
             };
-            for (count, e) in rest.iter().take(SPARE).enumerate() {
-                let new = copy.put_ahead(&now, merged.clone()).unwrap();
+            for (count, e) in rest.iter().take(EARLY_MERGE_ROOM).enumerate() {
+                let new = copy.apply_early_merge(&now, merged.clone()).unwrap();
                 if let Some(new) = new {
                     done[count] += 1;
                     let leaf = open::<W>(&new);
@@ -152,7 +151,7 @@ fn what_is_logged_meanwhile_stays<const W: usize>(done: &mut [usize]) {
 
 #[test]
 fn entries_logged_meanwhile_stay_in_the_log() {
-    let mut done = [0; SPARE];
+    let mut done = [0; EARLY_MERGE_ROOM];
     what_is_logged_meanwhile_stays::<1>(&mut done);
     what_is_logged_meanwhile_stays::<2>(&mut done);
     what_is_logged_meanwhile_stays::<4>(&mut done);
@@ -174,8 +173,8 @@ fn others<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<P
     let mut another = contents.clone();
     another.log.pop();
     another.log.push(*e);
-    let (left, right) = contents.clone().halve().unwrap();
-    let deleted = |e| leaf.delete(&[e]).unwrap().unwrap();
+    let (left, right) = contents.clone().bisect().unwrap();
+    let deleted = |e| leaf.delete_entries(&[e]).unwrap().unwrap();
     let mut some = vec![
         ("churned", with(head::FLAGS, &CHURNED.to_le_bytes())),
         (
@@ -211,13 +210,13 @@ fn nothing_else_may_have_changed() {
     for shape in SHAPES {
         soon_full::<1>(shape, 4, |Soon { page, rest, .. }| {
             let copy = open::<1>(&page);
-            let merged = copy.merge_ahead().unwrap();
+            let merged = copy.merge_early().unwrap();
             let (Some(merged), Some(e)) = (merged, rest.first()) else {
                 return;
             };
             seen += 1;
             for (what, now) in others(&page, e) {
-                let put = copy.put_ahead(&now, merged.clone());
+                let put = copy.apply_early_merge(&now, merged.clone());
                 assert!(put.unwrap().is_none(), "{shape}: {what}");
             }
         });
@@ -238,9 +237,9 @@ fn leaves_amid_others_are_merged_when_they_are_full() {
         (contents.low, contents.high) = (low, high);
         let mut page = contents.to_page().unwrap();
         let mut asked = false;
-        for i in 1..=Layout::<1>::LOG as u64 {
+        for i in 1..=Layout::<1>::MAX_LOG as u64 {
             let e = Entry::new([all[100].key[0]], i);
-            asked |= open::<1>(&page).is_soon_full();
+            asked |= open::<1>(&page).is_due_for_early_merge();
             let (patch, _) = open::<1>(&page).try_log(&e, &[]).unwrap();
             patch.apply(&mut page);
         }

@@ -34,11 +34,11 @@ fn check_halves(page: &Page, added: &Added<1>, e: Entry<1>) {
 fn a_leaf_of_very_many_entries_is_halved() {
     let all = entries::<1>("constant step", MAX_SLOTS, 1);
     let mut page = leaf_of(&all[..MAX_SLOTS - 300]).to_page().unwrap();
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     let span = all[MAX_SLOTS - 301].key[0] - all[0].key[0];
     let new = (0..).map(|i| Entry::new([all[0].key[0] + rng.below(span)], tie_of(1 << 20, i + 1)));
     let (added, e) = until_full(&mut page, new);
-    assert_eq!(open::<1>(&page).log_len(), Layout::<1>::LOG);
+    assert_eq!(open::<1>(&page).log_len(), Layout::<1>::MAX_LOG);
     check_halves(&page, &added, e);
     // Of new entries at one place it encodes only the run around it.
     let all = entries::<1>("uniform", 1400, 1);
@@ -55,11 +55,11 @@ fn a_full_leaf_with_a_short_log_is_halved() {
     let part = all.len() * 97 / 100;
     let mut page = leaf_of(&all[..part]).to_page().unwrap();
     let any = |i: u16| {
-        let place = Mix(i.into()).below(part as u64) as usize;
+        let place = Rng(i.into()).below(part as u64) as usize;
         Entry::new([all[place].key[0]], all[place].tie ^ 1 << 20)
     };
     let (added, e) = until_full(&mut page, (1..).map(any));
-    assert!(open::<1>(&page).log_len() < Layout::<1>::SHORT);
+    assert!(open::<1>(&page).log_len() < Layout::<1>::SHORT_LOG);
     check_halves(&page, &added, e);
     // Not where a vacuum has been at work.
     let mut contents = leaf_of(&all[..all.len() * 93 / 100]);
@@ -74,7 +74,7 @@ fn a_full_leaf_with_a_short_log_is_halved() {
         n += 1;
         n % 12 == 0
     });
-    assert!(open::<1>(&page).dead() > 50);
+    assert!(open::<1>(&page).tombstones() > 50);
     let (added, _) = until_full(&mut page, (1..).map(any));
     assert!(matches!(added, Added::Merged(_)));
 }
@@ -112,7 +112,7 @@ fn a_leaf_is_not_halved_where_entries_come_between_groups() {
     let all: Vec<_> = (1..3).flat_map(group).collect();
     let mut page = leaf_of(&all).to_page().unwrap();
     assert!(open::<1>(&page).runs() >= 2);
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     let between = (1..).map(|i| {
         Entry::new(
             [(1 << 40) + 2_000_000 + rng.below(1 << 30)],
@@ -126,7 +126,7 @@ fn a_leaf_is_not_halved_where_entries_come_between_groups() {
 /// Against a look at each entry and each run.
 #[test]
 fn runs_that_a_merge_would_touch() {
-    let mut rng = Mix(8);
+    let mut rng = Rng(8);
     for (seed, shape) in (0..).zip(SHAPES) {
         let all = entries::<1>(shape, 3000, seed);
         let (here, _) = full_page(&all.iter().copied().step_by(2).collect::<Vec<_>>());
@@ -137,14 +137,17 @@ fn runs_that_a_merge_would_touch() {
             let few = rng.below(100);
             let new = all[from..].iter().copied().filter(|_| rng.below(100) < few);
             let new: Vec<_> = new.take(count).collect();
-            let is_touched = |run: &&format::Packed<1>| {
-                let (first, last) = (run.run().entry(0), run.run().entry(run.head.slots - 1));
+            let is_touched = |run: &&format::OwnedRun<1>| {
+                let (first, last) = (run.run().entry(0), run.run().entry(run.header.slots - 1));
                 new.iter().any(|e| first <= *e && *e < last)
             };
-            let touched = c.runs.iter().filter(is_touched).map(|run| run.head.slots);
+            let touched = c.runs.iter().filter(is_touched).map(|run| run.header.slots);
             let touched = touched.sum::<usize>();
-            assert!(!c.touches_more(&new, touched), "{shape}");
-            assert!(touched == 0 || c.touches_more(&new, touched - 1), "{shape}");
+            assert!(!c.would_encode_more(&new, touched), "{shape}");
+            assert!(
+                touched == 0 || c.would_encode_more(&new, touched - 1),
+                "{shape}"
+            );
         }
     }
 }
