@@ -98,7 +98,8 @@ pub const MAX_REENCODED_SHARE_OF_SHORT_LOG: Ratio = Ratio::new(1, 2);
 /// Trades: with less room the log may be full before the merge is done; then the merge is lost.
 /// With more room each merge is of fewer entries, so there are more merges.
 ///
-/// Measured by: `benches/inserts.sh` with several clients; `entries_logged_meanwhile_stay_in_the_log`.
+/// Measured by: `benches/inserts.sh` with several clients;
+/// `entries_logged_meanwhile_stay_in_the_log`.
 pub const EARLY_MERGE_ROOM: usize = 8;
 
 /// Shortest insert log that is merged early, as a multiple of [`EARLY_MERGE_ROOM`]. A log that is
@@ -348,7 +349,8 @@ pub const MAX_COARSE_LEAVES: usize = 15;
 /// Largest number of fine leaves that a build waits, after coarse ones that came out too large,
 /// before it tries a coarse one again. The wait doubles with each failure. Unit: leaves.
 ///
-/// Trades: a failure partitions a leaf twice. A longer wait is slower where the data become regular.
+/// Trades: a failure partitions a leaf twice. A longer wait is slower where the data become
+/// regular.
 ///
 /// Measured by: `timing::packing`.
 pub const MAX_WAIT_FOR_COARSE: usize = 32;

@@ -20,9 +20,9 @@ pub enum Added<const W: usize> {
     Merged(Box<Page>),
     /// By a split. The contents of two pages, the entry on one of them.
     Split(Box<[Contents<W>; 2]>),
-    /// Not yet. The contents of two pages, the halves of the leaf, without the entry: a merge of the
-    /// log would encode too much, or give more than two pages, and the log of the half for the entry
-    /// is still full.
+    /// Not yet. The contents of two pages, the halves of the leaf, without the entry: a merge of
+    /// the log would encode too much, or give more than two pages, and the log of the half for the
+    /// entry is still full.
     Bisected(Box<[Contents<W>; 2]>),
 }
 
@@ -32,8 +32,8 @@ impl<const W: usize> Leaf<'_, W> {
     /// the leaf fills the other part to `fill` percent of a page.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read, or where the page is full but has fewer
-    /// than two slots.
+    /// [`crate::Error::Corrupted`] where a run cannot be read, or where the page is full but has
+    /// fewer than two slots.
     pub fn add(&self, e: &Entry<W>, more: &[Entry<W>], fill: u8) -> Result<Added<W>> {
         if let Some((patch, taken)) = self.try_append(e, more)? {
             return Ok(Added::Appended(patch, taken));
@@ -76,9 +76,9 @@ impl<const W: usize> Leaf<'_, W> {
     }
 
     /// Whether the leaf is better bisected, which costs little, than merged with its log. So it is
-    /// where a merge would encode very many entries again, or where it would be of little use, since
-    /// the page is full although the log is short. `new` are the entries of the log, with `e`, the
-    /// last one.
+    /// where a merge would encode very many entries again, or where it would be of little use,
+    /// since the page is full although the log is short. `new` are the entries of the log, with
+    /// `e`, the last one.
     pub(in crate::leaf) fn is_better_bisected(
         &self,
         contents: &Contents<W>,

@@ -22,8 +22,8 @@ pub struct Contents<const W: usize> {
     pub(in crate::leaf) runs: Vec<OwnedRun<W>>,
     /// The entries of the insert log, newest first, as on the page.
     pub(in crate::leaf) log: Vec<Entry<W>>,
-    /// The lowest and the highest of the entries that were merged last. None where nothing was merged
-    /// since the page was read, or too few entries to tell where later ones will come.
+    /// The lowest and the highest of the entries that were merged last. None where nothing was
+    /// merged since the page was read, or too few entries to tell where later ones will come.
     pub(in crate::leaf) last_merged: Option<(Entry<W>, Entry<W>)>,
 }
 

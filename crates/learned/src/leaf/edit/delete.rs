@@ -17,9 +17,9 @@ use crate::policy::leaf::{MAX_TOMBSTONE_SHARE, PARTITION_UNIT, REENCODING_SAMPLE
 use crate::store::{Change, Patch};
 
 impl<const W: usize> Leaf<'_, W> {
-    /// The page without those of `entries` (ascending) that it has, marked as thinned. None where it
-    /// has none of them. Entries of runs get tombstones and all else stays in place, so the change
-    /// is a small one.
+    /// The page without those of `entries` (ascending) that it has, marked as thinned. None where
+    /// it has none of them. Entries of runs get tombstones and all else stays in place, so the
+    /// change is a small one.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
@@ -33,8 +33,8 @@ impl<const W: usize> Leaf<'_, W> {
         contents.to_page().map(Some).ok_or_else(fault)
     }
 
-    /// The change that deletes the entries at `places` (ascending, counted as by [`Leaf::suspects`])
-    /// and sets the page's flags to `flags`. None where nothing changes.
+    /// The change that deletes the entries at `places` (ascending, counted as by
+    /// [`Leaf::suspects`]) and sets the page's flags to `flags`. None where nothing changes.
     ///
     /// With `leave`, entries of runs get tombstones, as long as the share of slots with tombstones
     /// stays below [`MAX_TOMBSTONE_SHARE`]. Otherwise runs are encoded again without their deleted
@@ -75,8 +75,8 @@ impl<const W: usize> Leaf<'_, W> {
         Ok(Some(Change::between(self.page, page)))
     }
 
-    /// Adds to `patch` what deletes these entries of the log and sets the tombstones of these slots,
-    /// which have none yet. Both are places in the leaf.
+    /// Adds to `patch` what deletes these entries of the log and sets the tombstones of these
+    /// slots, which have none yet. Both are places in the leaf.
     fn patch_deletions(&self, logged: &[usize], slots: &[usize], patch: &mut Patch) -> Result<()> {
         if !logged.is_empty() {
             let mut log = Vec::new();
@@ -112,8 +112,8 @@ impl<const W: usize> Leaf<'_, W> {
 }
 
 impl<const W: usize> Contents<W> {
-    /// Deletes those of `entries` (ascending) that are here. Entries of runs get tombstones. Returns
-    /// whether there were any.
+    /// Deletes those of `entries` (ascending) that are here. Entries of runs get tombstones.
+    /// Returns whether there were any.
     fn delete_entries(&mut self, entries: &[Entry<W>]) -> bool {
         let logged = self.log.len();
         self.log.retain(|e| entries.binary_search(e).is_err());
@@ -134,9 +134,9 @@ impl<const W: usize> Contents<W> {
         any
     }
 
-    /// Deletes these entries of the log and of these slots (both ascending). Runs with deleted entries
-    /// are encoded again without them where that is not larger; the others get tombstones. So
-    /// contents that fit a page still do.
+    /// Deletes these entries of the log and of these slots (both ascending). Runs with deleted
+    /// entries are encoded again without them where that is not larger; the others get tombstones.
+    /// So contents that fit a page still do.
     pub(in crate::leaf) fn delete_places(
         &mut self,
         logged: &[usize],
@@ -171,8 +171,8 @@ impl<const W: usize> Contents<W> {
     }
 }
 
-/// The live entries of `run` as runs without tombstones, of which there may be none. None where `run`
-/// has no tombstones, or where these runs are larger.
+/// The live entries of `run` as runs without tombstones, of which there may be none. None where
+/// `run` has no tombstones, or where these runs are larger.
 fn encode_live<const W: usize>(
     run: &OwnedRun<W>,
     encoder: &mut Encoder<W>,

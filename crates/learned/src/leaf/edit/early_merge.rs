@@ -1,9 +1,9 @@
 //! Early merges: the insert log is merged while it has room for some more entries, so that the leaf
 //! need not be locked meanwhile.
 //!
-//! The log of a copy of the page is merged. Entries that were added to the log of the leaf since then
-//! stay in the log of the merged page. After any other change of the leaf the merge is lost. Only
-//! bytes are compared, so it does not matter what else has become of the page in between.
+//! The log of a copy of the page is merged. Entries that were added to the log of the leaf since
+//! then stay in the log of the merged page. After any other change of the leaf the merge is lost.
+//! Only bytes are compared, so it does not matter what else has become of the page in between.
 
 use crate::error::Result;
 use crate::key::Entry;
@@ -14,10 +14,10 @@ use crate::page::{PAGE_SIZE, Page, pd};
 use crate::policy::leaf::{EARLY_MERGE_FACTOR, EARLY_MERGE_ROOM};
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Whether the log is merged early once it has taken one more entry. That is done in the last leaf
-    /// and in the first one, where all sessions meet that add rows in order, unless the log is short:
-    /// in a leaf that is nearly full, each merge would be of fewer entries than the one before, down
-    /// to one.
+    /// Whether the log is merged early once it has taken one more entry. That is done in the last
+    /// leaf and in the first one, where all sessions meet that add rows in order, unless the log is
+    /// short: in a leaf that is nearly full, each merge would be of fewer entries than the one
+    /// before, down to one.
     #[inline]
     pub fn is_due_for_early_merge(&self) -> bool {
         (self.high() == Entry::MAX || self.low() == Entry::MIN)
@@ -44,9 +44,9 @@ impl<const W: usize> Leaf<'_, W> {
         Ok((!splits).then_some(contents))
     }
 
-    /// The page that the leaf, which is now `now`, becomes by an early merge. `self` is the copy of the
-    /// leaf from which [`Self::merge_early`] made `merged`. None where anything has changed since but
-    /// that entries were added to the log, or where these do not fit.
+    /// The page that the leaf, which is now `now`, becomes by an early merge. `self` is the copy of
+    /// the leaf from which [`Self::merge_early`] made `merged`. None where anything has changed
+    /// since but that entries were added to the log, or where these do not fit.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where `now` is not a leaf. That cannot be if the copy was sound.

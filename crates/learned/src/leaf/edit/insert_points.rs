@@ -96,8 +96,8 @@ impl<const W: usize> Contents<W> {
     }
 }
 
-/// The first of `entries` (ascending), from number `from` on, that is not below `e`, or their number.
-/// All before `from` are below `e`.
+/// The first of `entries` (ascending), from number `from` on, that is not below `e`, or their
+/// number. All before `from` are below `e`.
 pub(super) fn gallop<const W: usize>(entries: &[Entry<W>], from: usize, e: &Entry<W>) -> usize {
     let (mut from, mut step) = (from, 1);
     while entries.get(from + step - 1).is_some_and(|at| at < e) {

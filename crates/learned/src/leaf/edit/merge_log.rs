@@ -78,9 +78,9 @@ impl<const W: usize> Contents<W> {
         }
     }
 
-    /// Appends new entries to the runs that they follow, as far as they fit there, and takes them out
-    /// of `points`. Entries in larger numbers stay: they may take less room in a run of their own
-    /// ([`MAX_EXTENSION_HEADERS`]).
+    /// Appends new entries to the runs that they follow, as far as they fit there, and takes them
+    /// out of `points`. Entries in larger numbers stay: they may take less room in a run of their
+    /// own ([`MAX_EXTENSION_HEADERS`]).
     fn extend_runs(&mut self, points: &mut Vec<InsertPoint<W>>) {
         const MAX_BITS: usize = MAX_EXTENSION_HEADERS * 8;
         let mut left = Vec::with_capacity(points.len());
@@ -102,8 +102,8 @@ impl<const W: usize> Contents<W> {
         *points = left;
     }
 
-    /// Whether a merge of `new` (ascending) would come amid runs (not behind them) that have more than
-    /// `most` slots together.
+    /// Whether a merge of `new` (ascending) would come amid runs (not behind them) that have more
+    /// than `most` slots together.
     pub(in crate::leaf) fn would_encode_more(&self, new: &[Entry<W>], most: usize) -> bool {
         let firsts = self.firsts();
         let (mut slots, mut at) = (0, 0);
@@ -123,9 +123,9 @@ impl<const W: usize> Contents<W> {
     }
 }
 
-/// For each run, whether a merge encodes it again (or cuts it) with the new entries: runs that these
-/// come amid, and tiny ones. A large run that new entries only follow is not worth it: they gather in
-/// runs beside it until they are [`MIN_FOLLOWING_SHARE`] of it.
+/// For each run, whether a merge encodes it again (or cuts it) with the new entries: runs that
+/// these come amid, and tiny ones. A large run that new entries only follow is not worth it: they
+/// gather in runs beside it until they are [`MIN_FOLLOWING_SHARE`] of it.
 fn runs_to_encode<const W: usize>(old: &[OwnedRun<W>], points: &[InsertPoint<W>]) -> Vec<bool> {
     let mut is_chosen = vec![false; old.len()];
     let mut rest = points;

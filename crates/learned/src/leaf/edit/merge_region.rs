@@ -154,8 +154,8 @@ impl<const W: usize> Region<'_, W> {
         Candidates { entries, ends }
     }
 
-    /// Chooses the smaller of both ways, of which encoding is planned and estimated at `planned` bits,
-    /// and carries it out. Often the bounds of what cutting costs settle it.
+    /// Chooses the smaller of both ways, of which encoding is planned and estimated at `planned`
+    /// bits, and carries it out. Often the bounds of what cutting costs settle it.
     fn choose(
         &self,
         encoder: &mut Encoder<W>,
@@ -213,8 +213,8 @@ impl<const W: usize> Region<'_, W> {
 /// Plans the encoding of all candidates. Returns an estimate of its cost, in bits.
 ///
 /// About the same runs as before are expected, so the plan goes along the old ends. Where its runs
-/// are less dense than the old ones, all entries are partitioned finely instead, unless the new ones
-/// are scattered: these make any runs less dense.
+/// are less dense than the old ones, all entries are partitioned finely instead, unless the new
+/// ones are scattered: these make any runs less dense.
 fn plan<const W: usize>(
     encoder: &mut Encoder<W>,
     candidates: &Candidates<W>,

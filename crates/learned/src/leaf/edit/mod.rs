@@ -3,8 +3,8 @@
 //! - `add`: an insert, by the cheapest of the ways below
 //! - `patch`: changes of a few bytes: an append in place, an entry of the insert log
 //! - [`contents`]: [`Contents`](contents::Contents), a leaf in memory, and back to a page
-//! - `merge_log`, `merge_region`: the entries of the insert log into the runs; `insert_points`: where
-//!   they go
+//! - `merge_log`, `merge_region`: the entries of the insert log into the runs; `insert_points`:
+//!   where they go
 //! - `early_merge`: the same while other sessions use the leaf
 //! - `delete`: entries of dead rows
 //! - `split`: one leaf to two

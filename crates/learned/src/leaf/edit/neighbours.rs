@@ -57,9 +57,9 @@ impl<const W: usize> Leaf<'_, W> {
 }
 
 impl<const W: usize> Contents<W> {
-    /// Joins these contents with those of the right neighbour; high fence and right link are those of
-    /// the neighbour. The runs stay as they are. None where both take more than `percent` of a page,
-    /// unless one of them is empty: then the other may be as full as it is.
+    /// Joins these contents with those of the right neighbour; high fence and right link are those
+    /// of the neighbour. The runs stay as they are. None where both take more than `percent` of a
+    /// page, unless one of them is empty: then the other may be as full as it is.
     pub fn join(mut self, mut right: Self, percent: usize) -> Option<Self> {
         let empty = self.live() == 0 || right.live() == 0;
         for part in [&mut self, &mut right] {
@@ -79,9 +79,9 @@ impl<const W: usize> Contents<W> {
     }
 
     /// Shifts the first entries of the right neighbour here, so that these contents take
-    /// [`DENSE_FILL_PERCENT`] of a page. Returns both parts, with a new fence between them. The logs
-    /// are merged; the runs stay as they are, but one of them may be cut. None where fewer than
-    /// [`MIN_SHIFT_PERCENT`] of a page would be shifted, or all entries would.
+    /// [`DENSE_FILL_PERCENT`] of a page. Returns both parts, with a new fence between them. The
+    /// logs are merged; the runs stay as they are, but one of them may be cut. None where fewer
+    /// than [`MIN_SHIFT_PERCENT`] of a page would be shifted, or all entries would.
     pub fn fill_up(self, right: Self) -> Option<[Self; 2]> {
         let (all, own, links) = self.unite(right);
         let least = all.left_bytes(own) + Self::MIN_SHIFT_BYTES;
@@ -116,8 +116,8 @@ impl<const W: usize> Contents<W> {
     /// Smallest number of bytes that are shifted.
     const MIN_SHIFT_BYTES: usize = Layout::<W>::ROOM * MIN_SHIFT_PERCENT / 100;
 
-    /// The runs of both leaves, after a merge of their logs; the number of slots of the left one; right
-    /// link and flags of the right one.
+    /// The runs of both leaves, after a merge of their logs; the number of slots of the left one;
+    /// right link and flags of the right one.
     fn unite(mut self, mut right: Self) -> (Self, usize, (Option<Block>, u16)) {
         for part in [&mut self, &mut right] {
             if !part.log.is_empty() {
@@ -130,8 +130,8 @@ impl<const W: usize> Contents<W> {
         (self, own, (right.right, right.flags))
     }
 
-    /// The slots before `at` and the others, with a new fence between them. Right link and flags of the
-    /// right part are `links`. None where one of the parts does not fit a page.
+    /// The slots before `at` and the others, with a new fence between them. Right link and flags of
+    /// the right part are `links`. None where one of the parts does not fit a page.
     fn split_with_links(self, at: usize, links: (Option<Block>, u16)) -> Option<[Self; 2]> {
         let (left, mut right) = self.split_at(at);
         (right.right, right.flags) = links;

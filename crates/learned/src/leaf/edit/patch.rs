@@ -13,8 +13,8 @@ use crate::store::Patch;
 use smallvec::SmallVec;
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Appends `first` to the last run in place, and as many of `more`, which follow it in order, as
-    /// can go with it. Returns the patch and the number of entries. None where `first` cannot be
+    /// Appends `first` to the last run in place, and as many of `more`, which follow it in order,
+    /// as can go with it. Returns the patch and the number of entries. None where `first` cannot be
     /// appended: it must be above all entries of the leaf and fit the widths of the last run, and
     /// there must be room and no tombstones.
     ///
@@ -49,8 +49,8 @@ impl<const W: usize> Leaf<'_, W> {
             if slots > MAX_SLOTS || start + bytes + bitmap_bytes(slots) > self.upper {
                 break;
             }
-            // The header alone gives the residuals. Mostly there are none where the entry is not the
-            // highest one.
+            // The header alone gives the residuals. Mostly there are none where the entry is not
+            // the highest one.
             let Some((residuals, tid)) = header.residuals(header.slots + taken, e) else {
                 break;
             };
@@ -104,9 +104,9 @@ impl<const W: usize> Leaf<'_, W> {
             .min(Layout::<W>::MAX_LOG.saturating_sub(self.log + self.free))
     }
 
-    /// Adds `first` to the insert log, and as many of `more` as there is room for. Returns the patch
-    /// and the number of entries. The leaf has none of the entries yet. None where there is no room,
-    /// or where the tie of `first` is 0, which marks a free place.
+    /// Adds `first` to the insert log, and as many of `more` as there is room for. Returns the
+    /// patch and the number of entries. The leaf has none of the entries yet. None where there is
+    /// no room, or where the tie of `first` is 0, which marks a free place.
     pub fn try_log(&self, first: &Entry<W>, more: &[Entry<W>]) -> Option<(Patch, usize)> {
         if first.tie == 0 {
             return None;

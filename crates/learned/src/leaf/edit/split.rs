@@ -20,10 +20,10 @@ enum GrowingEnd {
 impl<const W: usize> Contents<W> {
     /// Merges the log and splits the leaf by encoded size, after `inserted` was added.
     ///
-    /// Where `inserted` is at the right (left) end, the left (right) part is filled to `fill` percent
-    /// of a page, and the other part takes what comes next. In the last and the first leaf the part
-    /// that is left behind may be filled less, by [`MAX_PERCENT_BELOW_FILL`]. Elsewhere the parts are
-    /// halves, or as [`Self::part_weights`] says.
+    /// Where `inserted` is at the right (left) end, the left (right) part is filled to `fill`
+    /// percent of a page, and the other part takes what comes next. In the last and the first leaf
+    /// the part that is left behind may be filled less, by [`MAX_PERCENT_BELOW_FILL`]. Elsewhere
+    /// the parts are halves, or as [`Self::part_weights`] says.
     ///
     /// The left part keeps the low fence, the right one the high fence. Both get the flags and the
     /// right link. None where two pages do not hold all entries, which can be after the merge of a
@@ -36,9 +36,9 @@ impl<const W: usize> Contents<W> {
         Some(self.split_at(at))
     }
 
-    /// Splits in the middle by encoded size, without encoding anything: one run may be cut, and the log
-    /// is divided. The contents of a page can always be split like this. None where there are fewer
-    /// than two slots.
+    /// Splits in the middle by encoded size, without encoding anything: one run may be cut, and the
+    /// log is divided. The contents of a page can always be split like this. None where there are
+    /// fewer than two slots.
     pub fn bisect(self) -> Option<(Self, Self)> {
         let at = self.middle()?;
         Some(self.split_at(at))
@@ -54,8 +54,8 @@ impl<const W: usize> Contents<W> {
         })
     }
 
-    /// The slots before `at` and the others, for `0 < at < slots`, with a new fence between them. The
-    /// log is divided by that fence.
+    /// The slots before `at` and the others, for `0 < at < slots`, with a new fence between them.
+    /// The log is divided by that fence.
     pub(in crate::leaf) fn split_at(mut self, at: usize) -> (Self, Self) {
         let (mut left, mut right) = (
             Self::empty(self.low, self.high),
@@ -90,8 +90,8 @@ impl<const W: usize> Contents<W> {
         (left, right)
     }
 
-    /// The slot that starts the right part, in `1..slots`. None where one part or the other does not
-    /// fit a page wherever the leaf is split.
+    /// The slot that starts the right part, in `1..slots`. None where one part or the other does
+    /// not fit a page wherever the leaf is split.
     fn split_slot(&self, inserted: &Entry<W>, fill: u8) -> Option<usize> {
         let slots = self.slots();
         if slots < 2 {
@@ -139,10 +139,10 @@ impl<const W: usize> Contents<W> {
         self.has_no_room_for(Layout::<W>::EARLY_SPLIT_ROOM) && self.growing_end().is_some()
     }
 
-    /// Where the entries merged last are, if this is the last leaf and they are within its last slots,
-    /// or the first leaf and they are within its first slots ([`GROWING_END_SHARE`]). In other leaves
-    /// entries at an end may be those of a session that lags behind: it goes on through pages that
-    /// are full already.
+    /// Where the entries merged last are, if this is the last leaf and they are within its last
+    /// slots, or the first leaf and they are within its first slots ([`GROWING_END_SHARE`]). In
+    /// other leaves entries at an end may be those of a session that lags behind: it goes on
+    /// through pages that are full already.
     fn growing_end(&self) -> Option<GrowingEnd> {
         let (low, high) = self.last_merged.as_ref()?;
         let slots = self.slots();
@@ -160,12 +160,13 @@ impl<const W: usize> Contents<W> {
         None
     }
 
-    /// The ratio of the sizes of both parts where `inserted`, which is at `rank`, is amid the others.
+    /// The ratio of the sizes of both parts where `inserted`, which is at `rank`, is amid the
+    /// others.
     ///
     /// They are halves, unless the entries merged last are close together and `inserted` is the
-    /// highest or the lowest of them. Then entries come in order, and more are expected above (below)
-    /// `inserted`. The parts become equal once half as many have come as there are entries below
-    /// (above) it.
+    /// highest or the lowest of them. Then entries come in order, and more are expected above
+    /// (below) `inserted`. The parts become equal once half as many have come as there are entries
+    /// below (above) it.
     fn part_weights(&self, inserted: &Entry<W>, rank: usize) -> (usize, usize) {
         let slots = self.slots();
         match &self.last_merged {

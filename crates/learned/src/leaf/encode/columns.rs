@@ -114,9 +114,9 @@ impl<const W: usize> ColumnBuffers<W> {
         self.first_of_heap_page(from, same).unwrap_or(same) - from
     }
 
-    /// The first entry behind `from` and before `end` from which on TIDs follow one another, while the
-    /// one before does not precede it. Such entries arise where sessions that write at the same time
-    /// fill heap pages of their own.
+    /// The first entry behind `from` and before `end` from which on TIDs follow one another, while
+    /// the one before does not precede it. Such entries arise where sessions that write at the same
+    /// time fill heap pages of their own.
     fn first_of_heap_page(&self, from: usize, end: usize) -> Option<usize> {
         const GROUP: usize = MIN_GROUP_BEHIND_BORDER;
         let some = self.ordinals.get(from..)?;

@@ -1,10 +1,10 @@
-//! The upper and the lower convex hull of the points (slot, value) of a column. They tell how narrow
-//! a band around a line can be that holds all points.
+//! The upper and the lower convex hull of the points (slot, value) of a column. They tell how
+//! narrow a band around a line can be that holds all points.
 //!
 //! The narrowest band, measured vertically, is as wide as the largest vertical gap between the two
-//! hulls. That is the duality of the linear program "least width such that a line exists" (O'Rourke:
-//! An on-line algorithm for fitting straight lines between data ranges, CACM 1981). The gap is
-//! concave, so it is largest at a corner.
+//! hulls. That is the duality of the linear program "least width such that a line exists"
+//! (O'Rourke: An on-line algorithm for fitting straight lines between data ranges, CACM 1981). The
+//! gap is concave, so it is largest at a corner.
 //!
 //! All results are estimates in floating point. The encoder measures what it gets.
 
@@ -25,8 +25,8 @@ fn rise(a: Point, b: Point) -> (f64, f64) {
 pub(in crate::leaf) struct HullChain(pub(in crate::leaf) Vec<Point>);
 
 impl HullChain {
-    /// Adds a point to the right of all others, by Andrew's monotone chain. `UPPER` tells which hull
-    /// this is.
+    /// Adds a point to the right of all others, by Andrew's monotone chain. `UPPER` tells which
+    /// hull this is.
     #[inline(always)]
     pub(in crate::leaf) fn push<const UPPER: bool>(&mut self, p: Point) {
         while let [.., a, b] = *self.0.as_slice() {

@@ -15,8 +15,8 @@ use crate::policy::leaf::{
 ///
 /// The packer gathers entries until they are likely to fill a leaf, by the density of the leaf
 /// before. Then it plans their runs, and a leaf takes as many entries as fit. So most entries are
-/// partitioned once. A leaf of long runs is followed by leaves that are partitioned coarsely, as long
-/// as these are as dense.
+/// partitioned once. A leaf of long runs is followed by leaves that are partitioned coarsely, as
+/// long as these are as dense.
 #[derive(Debug)]
 pub struct Packer<const W: usize> {
     entries: Vec<Entry<W>>,
@@ -116,8 +116,8 @@ impl<const W: usize> Packer<W> {
         }
     }
 
-    /// Adds an entry, which is above all before it. Returns a leaf where one is full; its right link
-    /// is not set.
+    /// Adds an entry, which is above all before it. Returns a leaf where one is full; its right
+    /// link is not set.
     pub fn push(&mut self, e: Entry<W>) -> Option<Contents<W>> {
         self.entries.push(e);
         if self.entries.len() >= self.target {
@@ -127,8 +127,8 @@ impl<const W: usize> Packer<W> {
         }
     }
 
-    /// The leaves of the entries that are left, at least one leaf. The high fence of the last one is
-    /// [`Entry::MAX`].
+    /// The leaves of the entries that are left, at least one leaf. The high fence of the last one
+    /// is [`Entry::MAX`].
     pub fn finish(mut self) -> Vec<Contents<W>> {
         let mut leaves = Vec::new();
         while !self.entries.is_empty() {
@@ -200,8 +200,8 @@ impl<const W: usize> Packer<W> {
         self.gather_more(used, taken)
     }
 
-    /// Sets how many entries to gather, since those here do not fill a leaf: all `taken` of them take
-    /// `used` bytes.
+    /// Sets how many entries to gather, since those here do not fill a leaf: all `taken` of them
+    /// take `used` bytes.
     fn gather_more(&mut self, used: usize, taken: usize) -> Option<Contents<W>> {
         self.margin = (2 * self.margin).min(GATHER_MARGIN.1);
         let room = self
@@ -235,8 +235,8 @@ mod tests {
     use super::*;
     use crate::key::tie_of;
 
-    /// The bits of evenly spaced floating-point numbers of both signs spread so far that the estimate
-    /// of their size is too low.
+    /// The bits of evenly spaced floating-point numbers of both signs spread so far that the
+    /// estimate of their size is too low.
     #[test]
     fn the_last_leaf_fits_where_the_estimate_is_too_low() {
         for count in [700, 1500, 2999, 3014] {

@@ -12,8 +12,8 @@ use crate::leaf::encode::stats::{ColumnStats, Known};
 use crate::leaf::format::Layout;
 use crate::policy::leaf::{MAX_PARTITION_UNIT, PARTITION_UNIT};
 
-/// The length of a unit for `entries` entries that are likely to be `runs` runs: the mean length of a
-/// run, rounded down to a power of two, so that units add up to about the same runs.
+/// The length of a unit for `entries` entries that are likely to be `runs` runs: the mean length of
+/// a run, rounded down to a power of two, so that units add up to about the same runs.
 pub(in crate::leaf) fn unit_for(entries: usize, runs: usize) -> usize {
     let run = entries / runs.max(1);
     (1 << run.max(1).ilog2()).clamp(PARTITION_UNIT, MAX_PARTITION_UNIT)

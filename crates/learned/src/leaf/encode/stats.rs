@@ -1,5 +1,5 @@
-//! What is known of a column of entries that are to be one run: enough to tell how many bits a record
-//! takes, and to unite two such runs without a look at the entries.
+//! What is known of a column of entries that are to be one run: enough to tell how many bits a
+//! record takes, and to unite two such runs without a look at the entries.
 
 use crate::leaf::encode::division::{bits_of, common_divisor_of, gcd};
 use crate::leaf::encode::hull::{HullChain, band};
@@ -34,8 +34,8 @@ pub(in crate::leaf) enum Known {
 }
 
 impl ColumnStats {
-    /// Makes these the statistics of up to [`MAX_PARTITION_UNIT`] values. The first value is in slot
-    /// `from`.
+    /// Makes these the statistics of up to [`MAX_PARTITION_UNIT`] values. The first value is in
+    /// slot `from`.
     pub(in crate::leaf) fn set(&mut self, values: &[u64], from: u32, known: Known) {
         self.upper.0.clear();
         self.lower.0.clear();
@@ -59,9 +59,9 @@ impl ColumnStats {
             common_divisor_of(values, first)
         };
         // Only the highest and the lowest point of each group, about the unit's chord, are added to
-        // the hulls. The others are rarely corners, and then they hardly matter. A distance from the
-        // chord, with some bits of its fraction where there is room, and the slot in the low bits
-        // make one number.
+        // the hulls. The others are rarely corners, and then they hardly matter. A distance from
+        // the chord, with some bits of its fraction where there is room, and the slot in the low
+        // bits make one number.
         const SLOT: u64 = MAX_PARTITION_UNIT as u64 - 1;
         let n = values.len();
         let run = (n as i64 - 1).max(1);

@@ -84,7 +84,8 @@ impl<const W: usize> Run<'_, W> {
         self.fill_ties::<DOWN, _>(slot, out, |e, tie| e.tie = tie);
     }
 
-    /// Calls `visit` with the ties of all slots, a group at a time, and the first slot of the group.
+    /// Calls `visit` with the ties of all slots, a group at a time, and the first slot of the
+    /// group.
     pub(in crate::leaf) fn ties(&self, mut visit: impl FnMut(usize, &[u64])) {
         let mut ties = [0; 128];
         for from in (0..self.header.slots).step_by(ties.len()) {

@@ -7,8 +7,8 @@ use crate::leaf::format::run::Run;
 use crate::leaf::read::view::Leaf;
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Appends to `out` the live entries `e` with `from <= e < until`, ascending, at most `limit` of
-    /// them. Returns whether this leaf may hold more entries of the range.
+    /// Appends to `out` the live entries `e` with `from <= e < until`, ascending, at most `limit`
+    /// of them. Returns whether this leaf may hold more entries of the range.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read. `out` may have grown by then.
@@ -194,8 +194,8 @@ impl<const W: usize> Leaf<'_, W> {
     }
 
     /// Merges the log's entries of the range into `out[at..]`, which is in order, and keeps `limit`
-    /// entries. With `more`, entries of runs may follow those in `out`. Then `out[at..]` has `limit`
-    /// entries, so that a log entry behind the last of them is cut off.
+    /// entries. With `more`, entries of runs may follow those in `out`. Then `out[at..]` has
+    /// `limit` entries, so that a log entry behind the last of them is cut off.
     fn add_logged(
         &self,
         from: &Entry<W>,

@@ -27,12 +27,12 @@ impl<const W: usize> Run<'_, W> {
         e.tie != 0 && self.tie(slot) < e.tie
     }
 
-    /// The first slot of `lo..hi` whose entry is not below `e`, else `hi`. All slots before `lo` are
-    /// below `e`; those from `hi` on are not.
+    /// The first slot of `lo..hi` whose entry is not below `e`, else `hi`. All slots before `lo`
+    /// are below `e`; those from `hi` on are not.
     ///
-    /// The search interpolates: it inverts the line at `e` and corrects its guess by the distance to
-    /// the value found there, up to [`MAX_GUESSES`] times. Then it gallops, and bisects. A guess only
-    /// chooses the next comparison. The result always follows from comparisons on both sides.
+    /// The search interpolates: it inverts the line at `e` and corrects its guess by the distance
+    /// to the value found there, up to [`MAX_GUESSES`] times. Then it gallops, and bisects. A guess
+    /// only chooses the next comparison. The result always follows from comparisons on both sides.
     #[inline(always)]
     pub(in crate::leaf) fn seek(&self, e: &Entry<W>, mut lo: usize, mut hi: usize) -> usize {
         let mut by = SearchColumn::Tid;

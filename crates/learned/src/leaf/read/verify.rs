@@ -22,9 +22,9 @@ pub struct Verified {
 }
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Checks the whole page: special area, fences, hole, bitmap. The data of the runs lie in bounds
-    /// and apart. Entries ascend strictly and lie within the fences. Entries of the log differ from
-    /// those of the runs.
+    /// Checks the whole page: special area, fences, hole, bitmap. The data of the runs lie in
+    /// bounds and apart. Entries ascend strictly and lie within the fences. Entries of the log
+    /// differ from those of the runs.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] with the first contradiction that is found.
