@@ -66,7 +66,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sorts_like_the_standard_library(mut entries: Vec<Entry<2>>) {
+    /// Checks the order against that of the standard library.
+    fn check(mut entries: Vec<Entry<2>>) {
         let mut expected = entries.clone();
         expected.sort();
         sort(&mut entries, &mut || ()).unwrap();
@@ -76,17 +77,19 @@ mod tests {
     proptest! {
         #[test]
         fn sorts_any_words(words in prop::collection::vec(any::<(u64, u64, u64)>(), 0..300)) {
-            sorts_like_the_standard_library(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
+            check(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
         }
 
         #[test]
-        fn sorts_words_that_repeat(words in prop::collection::vec((0u64..3, 250u64..260, 0u64..5), 0..300)) {
-            sorts_like_the_standard_library(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
+        fn sorts_words_that_repeat(
+            words in prop::collection::vec((0u64..3, 250u64..260, 0u64..5), 0..300),
+        ) {
+            check(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
         }
 
         #[test]
         fn keeps_ascending_ties(words in prop::collection::vec((0u64..3, any::<u64>()), 0..300)) {
-            sorts_like_the_standard_library(words.iter().zip(0..).map(|(&(a, b), t)| Entry::new([a, b], t)).collect());
+            check(words.iter().zip(0..).map(|(&(a, b), t)| Entry::new([a, b], t)).collect());
         }
     }
 }

@@ -111,14 +111,15 @@ pub const EARLY_MERGE_ROOM: usize = 8;
 /// Measured by: `short_logs_are_not_merged_early`.
 pub const EARLY_MERGE_FACTOR: usize = 4;
 
-/// Largest number of entries, merged at once, that do not tell where later inserts will come.
+/// Largest number of entries, merged at once, that show no trend: they do not tell where later
+/// inserts will come.
 /// Unit: entries.
 ///
 /// Trades: a smaller value lets a few inserts decide where a page is split. A larger one splits
 /// pages in halves that grow at one end.
 ///
 /// Measured by: `timing::sessions` (number of leaves), `tree/tests/sessions.rs`.
-pub const MAX_UNTELLING_ENTRIES: usize = 8;
+pub const MAX_ENTRIES_WITHOUT_TREND: usize = 8;
 
 /// Largest size of the new entries that are appended to the run before them, in bits of its
 /// records. Unit: run headers.
@@ -126,7 +127,7 @@ pub const MAX_UNTELLING_ENTRIES: usize = 8;
 /// Trades: more new entries may be smaller in a run of their own, which costs a header. With a
 /// smaller value more runs arise, with a larger one wider records stay.
 ///
-/// Measured by: `timing::merges`, `a_run_takes_what_follows_it_and_fits`.
+/// Measured by: `timing::merges`, `a_run_takes_entries_that_follow_it_and_fit`.
 pub const MAX_EXTENSION_HEADERS: usize = 2;
 
 /// Share of a large run that the new entries, which only follow it and do not fit it, must be
@@ -180,7 +181,7 @@ pub const MIN_SHARE_OF_A_LARGE_GAP: Ratio = Ratio::new(1, 4);
 /// Trades: a larger share leaves more bytes to deleted entries. A smaller one makes VACUUM encode
 /// and log more.
 ///
-/// Measured by: `make bench-vacuum`, `scattered_deletes_never_grow_a_page`.
+/// Measured by: `make bench-vacuum`, `scattered_deletions_never_grow_a_page`.
 pub const MAX_TOMBSTONE_SHARE: Ratio = Ratio::new(1, 8);
 
 /// Number of live entries at the beginning of a run whose encoding tells whether the whole run gets

@@ -87,14 +87,14 @@ impl<const W: usize> Leaf<'_, W> {
     ) -> bool {
         // Where entries die, a leaf is split only when it is full: deletions may make a part of it
         // superfluous again.
-        let dying = self.tombstones > 0 || self.flags() & CHURNED != 0;
-        let short = self.log < Layout::<W>::SHORT_LOG && !dying && e.tie != 0;
-        if !short && self.slots <= MAX_REENCODED_SLOTS {
+        let is_dying = self.tombstones > 0 || self.flags() & CHURNED != 0;
+        let is_short = self.log < Layout::<W>::SHORT_LOG && !is_dying && e.tie != 0;
+        if !is_short && self.slots <= MAX_REENCODED_SLOTS {
             return false;
         }
         // Entries at the ends of groups of keys encode little, and more will follow there: such
         // leaves are left full.
-        let most = if short {
+        let most = if is_short {
             MAX_REENCODED_SHARE_OF_SHORT_LOG.times(self.slots)
         } else {
             MAX_REENCODED_SLOTS

@@ -12,7 +12,7 @@ use crate::leaf::edit::merge_region::Region;
 use crate::leaf::encode::encoder::Encoder;
 use crate::leaf::format::{Layout, OwnedRun};
 use crate::policy::leaf::{
-    MAX_EXTENSION_HEADERS, MAX_UNTELLING_ENTRIES, MIN_FOLLOWING_SHARE, PARTITION_UNIT,
+    MAX_ENTRIES_WITHOUT_TREND, MAX_EXTENSION_HEADERS, MIN_FOLLOWING_SHARE, PARTITION_UNIT,
 };
 
 impl<const W: usize> Contents<W> {
@@ -39,7 +39,7 @@ impl<const W: usize> Contents<W> {
     pub(in crate::leaf) fn merge(&mut self, new: &[Entry<W>]) {
         self.log.clear();
         self.last_merged = match new {
-            [first, .., last] if new.len() > MAX_UNTELLING_ENTRIES => Some((*first, *last)),
+            [first, .., last] if new.len() > MAX_ENTRIES_WITHOUT_TREND => Some((*first, *last)),
             _ => None,
         };
         let mut unpacked = UnpackedRuns::default();

@@ -42,8 +42,8 @@ struct Costs<const W: usize> {
     new: usize,
     /// Number of gaps: places between two slots where new entries go.
     gaps: usize,
-    /// Number of new entries in large gaps: so many go to one place that they are runs of their own
-    /// either way.
+    /// Number of new entries in large gaps. More than [`PARTITION_UNIT`] entries go to such a gap,
+    /// so they are runs of their own either way.
     in_large_gaps: usize,
 }
 

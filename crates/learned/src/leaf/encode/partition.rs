@@ -19,7 +19,7 @@ pub(in crate::leaf) fn unit_for(entries: usize, runs: usize) -> usize {
     (1 << run.max(1).ilog2()).clamp(PARTITION_UNIT, MAX_PARTITION_UNIT)
 }
 
-/// Consecutive entries that are to be one run, unless a longer one is better.
+/// Consecutive entries that are planned as one run, unless a longer run is better.
 #[derive(Debug, Clone)]
 pub(in crate::leaf) struct RunPlan<const W: usize> {
     /// The entries `from..to`.
@@ -135,23 +135,23 @@ fn unite_neighbours<const W: usize>(plans: &mut [RunPlan<W>], trial: &mut RunPla
     while before > 1 {
         // The plans up to `kept` are the result of this pass; `kept` is the last of them.
         let mut kept = 0;
-        let mut fresh = true;
+        let mut may_unite = true;
         for next in 1..before {
             let (done, rest) = plans.split_at_mut(next);
             let (Some(a), Some(b)) = (done.get_mut(kept), rest.first_mut()) else {
                 break;
             };
-            if fresh && !a.settled && try_unite(a, b, trial) {
+            if may_unite && !a.settled && try_unite(a, b, trial) {
                 std::mem::swap(a, trial);
                 if let Some(p) = kept.checked_sub(1).and_then(|p| done.get_mut(p)) {
                     p.settled = false;
                 }
                 // Each plan is united once in a pass, so that lengths stay even.
-                fresh = false;
+                may_unite = false;
                 continue;
             }
             kept += 1;
-            fresh = true;
+            may_unite = true;
             plans.swap(kept, next);
         }
         if before == kept + 1 {

@@ -1,11 +1,12 @@
-//! Damaged pages: errors or wrong answers, never a panic.
+//! Damaged pages give errors or wrong answers, never a panic.
 
-use super::model::remove;
+use super::model::delete_dead;
 use super::*;
 use crate::page::PAGE_SIZE;
 use crate::rng::Rng;
 use proptest::prelude::*;
 
+/// Calls all functions of a leaf.
 fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
     let Ok(leaf) = Leaf::<W>::open(page, BLOCK) else {
         return;
@@ -46,13 +47,14 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
     }
 }
 
+/// Calls all functions of damaged copies of a leaf.
 fn damage<const W: usize>(shape: &str, seed: u64) {
     let mut rng = Rng(seed);
     let n = 1 + rng.below(3000) as usize;
     let all = entries::<W>(shape, n, seed);
     let (all, mut page) = full_page(&all);
     if seed.is_multiple_of(2) {
-        remove::<W>(&mut page, &mut |tie| Rng(tie).below(5) == 0);
+        delete_dead::<W>(&mut page, &mut |tie| Rng(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
         if let Some((patch, _)) = open::<W>(&page).try_log(&Entry::new([i; W], i), &[]) {
@@ -74,8 +76,9 @@ fn damage<const W: usize>(shape: &str, seed: u64) {
         for _ in 0..=rng.below(4) {
             let at = match rng.below(4) {
                 0 => rng.below(PAGE_SIZE as u64),
-                // Where the counts and the first run headers are.
+                // The server's page header.
                 1 => 8 + rng.below(16),
+                // The counts and the first run headers.
                 _ => (Layout::<W>::COUNTS as u64 + rng.below(160)).min(PAGE_SIZE as u64 - 1),
             };
             bad[at as usize] = [0, 1, 0xFF, rng.next() as u8][rng.below(4) as usize];
@@ -112,7 +115,7 @@ fn noise_does_not_panic() {
 }
 
 #[test]
-fn verify_sees_each_kind_of_damage() {
+fn verify_detects_each_kind_of_damage() {
     let (all, page) = full_page(&entries::<1>("uniform", 700, 3));
     let lower = usize::from(crate::page::u16_at(&page, crate::page::pd::LOWER));
     let cases: [(usize, &str); 6] = [
@@ -128,7 +131,7 @@ fn verify_sees_each_kind_of_damage() {
         let mut bad = page.clone();
         bad[at] ^= 0xA5;
         if what == "order" {
-            // A record and more, whatever its columns.
+            // More than a record, whatever its columns are.
             bad[at..at + 16].fill(0xFF);
         }
         let verdict = Leaf::<1>::open(&bad, BLOCK).and_then(|l| l.verify());

@@ -1,9 +1,9 @@
-//! Entries of many shapes, from a small generator of our own (repeatable, quick).
+//! Entries of many shapes, the same in every run.
 
 use crate::key::{Entry, NULL_BIT, tie_of};
 use crate::rng::Rng;
 
-/// The TID of row `i` with `rows` rows a heap page.
+/// The tie of row `i`, with `rows` rows on a heap page.
 pub fn heap(i: u64, rows: u64) -> u64 {
     tie_of((i / rows) as u32, (i % rows + 1) as u16)
 }
@@ -24,7 +24,8 @@ pub const SHAPES: [&str; 13] = [
     "wide rows",
 ];
 
-/// `n` strictly ascending entries of a shape; with two words the first is a device.
+/// At most `n` entries of a shape, strictly ascending. With two words or more the first word is a
+/// device.
 pub fn entries<const W: usize>(shape: &str, n: usize, seed: u64) -> Vec<Entry<W>> {
     let mut rng = Rng(seed);
     let mut at = 1u64 << 63 | rng.below(1 << 40);
@@ -71,13 +72,14 @@ pub fn entries<const W: usize>(shape: &str, n: usize, seed: u64) -> Vec<Entry<W>
                     (at, heap(i, 150))
                 }
                 "descending heap" => (i * 17, heap(n as u64 * 2 - i, 100)),
-                // D is 1.
+                // Each heap page has one row, so that the ordinals of a block are one.
                 "wide rows" => (i * 5, heap(rng.below(1 << 20), 1)),
                 _ => (i * 10_000_000, heap(i, 226)),
             };
             let mut key = [k; W];
             if W > 1 {
-                // About a hundred rows a device; its key repeats where the shape has duplicates.
+                // About a hundred rows for each device. Their keys repeat where the shape has
+                // duplicates.
                 key[0] = i / 100;
                 key[W - 1] = k;
             }

@@ -1,10 +1,10 @@
-//! No operation ever fails to fit: HAZARDS 1, and the worst that a full log can do.
+//! The results of all changes fit their pages, even after the merge of a full log.
 
-use super::model::{insert, remove};
+use super::model::{delete_dead, insert};
 use super::*;
 use crate::key::tie_of;
 
-/// Fills the log of a page with far entries, then adds one more; both parts must fit.
+/// Adds entries with distant TIDs, which fit no run, until the page is split several times.
 fn far_inserts<const W: usize>(shape: &str, n: usize, seed: u64) {
     let mut rng = Rng(seed);
     let (all, page) = full_page(&entries::<W>(shape, n, seed));
@@ -38,12 +38,13 @@ fn far_inserts_into_full_pages() {
     }
 }
 
+/// Checks that both parts fit a page, and have all entries.
 fn both_fit<const W: usize>((left, right): &(Contents<W>, Contents<W>), all: &[Entry<W>]) {
     assert!(left.to_page().is_some() && right.to_page().is_some());
     assert_eq!([left.entries(), right.entries()].concat(), all);
 }
 
-/// A page full to the last byte, its log full too: the merge of the log must fit two pages.
+/// Where a page is full to the last byte, and so is its log, both parts of a split fit their pages.
 #[test]
 fn full_pages_with_full_logs() {
     fn full<const W: usize>(shape: &str) {
@@ -91,20 +92,20 @@ fn full_pages_with_full_logs() {
 }
 
 #[test]
-fn scattered_deletes_never_grow_a_page() {
+fn scattered_deletions_never_grow_a_page() {
     for shape in SHAPES {
         for percent in [1, 2, 10, 50, 99] {
             let (all, mut page) = full_page(&entries::<1>(shape, MAX_SLOTS, 3));
             let before = open::<1>(&page).verify().unwrap().bytes;
             let mut rng = Rng(percent);
-            let n = remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            let n = delete_dead::<1>(&mut page, &mut |_| rng.below(100) < percent);
             let verified = open::<1>(&page).verify().unwrap();
             assert_eq!(verified.live, all.len() - n, "{shape}");
             assert!(verified.bytes <= before + all.len().div_ceil(8));
-            // And once more, over the tombstones.
-            remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            // And once more, with the tombstones there.
+            delete_dead::<1>(&mut page, &mut |_| rng.below(100) < percent);
             open::<1>(&page).verify().unwrap();
-            remove::<1>(&mut page, &mut |_| true);
+            delete_dead::<1>(&mut page, &mut |_| true);
             assert_eq!(
                 open::<1>(&page).verify().unwrap().bytes,
                 Layout::<1>::DIRECTORY
@@ -128,7 +129,7 @@ fn a_page_extended_at_an_end_splits_there() {
         assert!((0.88..=0.9).contains(&share), "{share}");
         assert_eq!(left.live() + right.live(), all.len() + 1);
     }
-    // Elsewhere in halves.
+    // An insert elsewhere splits it in halves.
     let mut c = open::<1>(&page).contents().unwrap();
     let e = Entry::new(all[all.len() / 3].key, 1);
     c.insert(e);
@@ -136,9 +137,9 @@ fn a_page_extended_at_an_end_splits_there() {
     assert!(left.bytes().abs_diff(right.bytes()) < 200);
 }
 
-/// A merge leaves a run as it is, but for what is added at its end.
+/// A merge leaves a run as it is, but for the entries that are appended to it.
 #[test]
-fn a_run_takes_what_follows_it_and_fits() {
+fn a_run_takes_entries_that_follow_it_and_fit() {
     let mut rng = Rng(3);
     let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
     let mut c = leaf_of::<1>(&(0..500).map(&mut row).collect::<Vec<_>>());
@@ -161,12 +162,13 @@ fn a_run_takes_what_follows_it_and_fits() {
     }
 }
 
-/// Its last entry comes back to life with them, and others do not fit.
+/// The last entry of the run is deleted. It may be among the new ones, and others do not fit the
+/// run.
 #[test]
 fn a_run_grows_behind_a_tombstone() {
     let mut rng = Rng(3);
     let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
-    for revived in [false, true] {
+    for is_inserted_again in [false, true] {
         let mut all: Vec<_> = (0..200).map(&mut row).collect();
         let mut c = leaf_of::<1>(&all);
         let (last, slots) = (all[199], c.runs[0].header.slots);
@@ -178,7 +180,7 @@ fn a_run_grows_behind_a_tombstone() {
             (0..50).map(|i| Entry::new([(1 << 50) + i * i * i], heap(i * 999 % 7919, 226))),
         );
         all.pop();
-        if revived {
+        if is_inserted_again {
             c.log.push(last);
         }
         all.extend(&c.log);
@@ -188,9 +190,9 @@ fn a_run_grows_behind_a_tombstone() {
     }
 }
 
-/// However few are left at its beginning, which is looked at first.
+/// This holds however few entries are left at the beginning of the run, which is looked at first.
 #[test]
-fn a_run_mostly_dead_is_encoded_afresh() {
+fn a_run_mostly_deleted_is_encoded_again() {
     let mut rng = Rng(3);
     let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
     let all: Vec<_> = (0..2000).map(&mut row).collect();

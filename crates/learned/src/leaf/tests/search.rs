@@ -1,10 +1,10 @@
-//! Round trips and searches of packed pages, against a plain vector.
+//! Searches in encoded pages, against a plain vector.
 
 use super::*;
 use crate::rng::Rng;
 use proptest::prelude::*;
 
-/// forward and backward of the plain model.
+/// The entries `e` of the model with `from <= e < until`.
 pub fn model_range<const W: usize>(
     all: &[Entry<W>],
     from: &Entry<W>,
@@ -16,7 +16,7 @@ pub fn model_range<const W: usize>(
         .collect()
 }
 
-/// Bounds near an entry: itself, its key's ends, neighbours in key and tie.
+/// A bound near an entry: itself, the ends of its key, neighbours in key and tie.
 pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Rng) -> Entry<W> {
     let mut b = *e;
     match rng.below(8) {
@@ -35,6 +35,7 @@ pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Rng) -> Entry<W> {
     b
 }
 
+/// Checks `times` random ranges of a leaf against the model `all`.
 pub fn check_ranges<const W: usize>(
     leaf: &Leaf<'_, W>,
     all: &[Entry<W>],
@@ -82,9 +83,12 @@ pub fn check_ranges<const W: usize>(
                 want[..total.min(limit)],
                 "{from:?} {until:?} {limit} {reverse}"
             );
-            assert!(more || total <= limit, "told too early that all is there");
+            assert!(
+                more || total <= limit,
+                "reported the end of the range too early"
+            );
             if limit > total {
-                assert!(!more, "no more can follow");
+                assert!(!more, "reported more entries than there are");
             }
         }
         assert_eq!(
@@ -94,6 +98,7 @@ pub fn check_ranges<const W: usize>(
     }
 }
 
+/// Encodes up to `n` entries of a shape and reads them back.
 fn round_trip<const W: usize>(shape: &str, n: usize, seed: u64) {
     let all = entries::<W>(shape, n, seed);
     let (all, page) = full_page(&all);
@@ -133,7 +138,10 @@ proptest! {
     fn any_width(width in 0u32..=64, tids in 0u32..=47, n in 2usize..200, seed: u64) {
         let mut rng = Rng(seed);
         let mut all: Vec<Entry<1>> = (0..n)
-            .map(|_| Entry::new([rng.next() & format::bits::mask(width)], rng.next() & format::bits::mask(tids)))
+            .map(|_| {
+                let word = rng.next() & format::bits::mask(width);
+                Entry::new([word], rng.next() & format::bits::mask(tids))
+            })
             .collect();
         all.sort();
         all.dedup();

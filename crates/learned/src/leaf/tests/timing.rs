@@ -1,11 +1,11 @@
-//! Quick figures on a busy machine, where criterion's means say little: the best of many short batches.
-//! `cargo test --release -p learned timing -- --ignored --nocapture`
+//! Figures for a busy machine, on which the means of criterion say little: the best of many short
+//! batches. To print them: `cargo test --release -p learned timing -- --ignored --nocapture`.
 
 use super::*;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Nanoseconds an item: the best of `batches` runs of `f`, which does `items`.
+/// Nanoseconds for each item: the best of `batches` calls of `f`, which does `items` items.
 fn best(batches: usize, items: usize, mut f: impl FnMut()) -> f64 {
     let mut least = f64::INFINITY;
     for _ in 0..batches {
@@ -76,15 +76,16 @@ fn timing() {
             black_box(encoder.encode(&all, 128));
         });
         println!(
-            "{shape}: {} entries, {} runs; point {point:.0} ns, limits 1, 8, -1, -8: {limited:.0?} ns, \
-             range {whole:.2} ns, encode {encode:.1} ns, of it partition {partition:.1} ns, coarse {coarse:.1} ns an entry",
+            "{shape}: {} entries, {} runs; point {point:.0} ns, limits 1, 8, -1, -8: \
+             {limited:.0?} ns, range {whole:.2} ns, encode {encode:.1} ns, of it partition \
+             {partition:.1} ns, coarse {coarse:.1} ns an entry",
             all.len(),
             open::<1>(&page).runs(),
         );
     }
 }
 
-/// Entries that arrive one by one: ascending ones at the right end, others all over a page.
+/// Entries that come one by one: ascending ones at the right end, shuffled ones all over the pages.
 #[test]
 #[ignore = "prints figures"]
 fn inserts() {
@@ -100,9 +101,7 @@ fn inserts() {
         let mut rng = Rng(4);
         let all = entries::<1>(shape, 100_000, 3);
         let mut shuffled = all.clone();
-        for i in (1..shuffled.len()).rev() {
-            shuffled.swap(i, rng.below(i as u64 + 1) as usize);
-        }
+        rng.shuffle(&mut shuffled);
         for (order, all) in [("ascending", &all), ("shuffled", &shuffled)] {
             let mut pages = vec![leaf_of::<1>(&[]).to_page().unwrap()];
             let mut counts = [0; 4];
@@ -137,8 +136,8 @@ fn inserts() {
             let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
             let runs: usize = pages.iter().map(|p| open::<1>(p).runs()).sum();
             println!(
-                "{shape}, {order}: {ns:.0} ns, {:.2} bytes an entry, {} pages, {:.1} runs a page; appends, logs, encodes, \
-                 splits: {counts:?}; {:.1} bytes a patch",
+                "{shape}, {order}: {ns:.0} ns, {:.2} bytes an entry, {} pages, {:.1} runs a page; \
+                 appends, logs, merges, splits: {counts:?}; {:.1} bytes a patch",
                 8192.0 * pages.len() as f64 / all.len() as f64,
                 pages.len(),
                 runs as f64 / pages.len() as f64,
@@ -148,8 +147,8 @@ fn inserts() {
     }
 }
 
-/// What single inserts into built leaves cost, and how often they do more than patch a page. Keys in order, apart as they are or not, with
-/// random ones between; random ones.
+/// The cost of single inserts of random keys into built leaves, and how often they do more than
+/// patch a page. The keys of the build are a constant step apart, or in order, or random.
 #[test]
 #[ignore = "prints figures"]
 fn merges() {
@@ -166,7 +165,8 @@ fn merges() {
     }
 }
 
-/// As [`merges`]; rows of 8 sessions, each of which takes 20 ids at a time, in the order of the ids or in 1000 groups.
+/// As [`merges`], for the rows of 8 sessions, each of which takes 20 ids at a time. The keys are
+/// the ids, or 1000 groups of ids.
 #[test]
 #[ignore = "prints figures"]
 fn sessions() {
@@ -184,7 +184,7 @@ fn sessions() {
             .collect();
         all.sort();
         let mut rng = Rng(5);
-        // Of each session its last id, its heap page and the rows there.
+        // For each session: its last id, its heap page, and the number of rows there.
         let mut sessions = [(0, 0, 226); 8];
         let (mut ids, mut blocks) = (built, 1000);
         let new = (0..n / 2).map(|_| {
@@ -205,12 +205,12 @@ fn sessions() {
     }
 }
 
-/// Builds leaves of `all` and prints what it costs to insert `new`.
+/// Builds leaves of `all` and prints the cost of inserting `new`.
 fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
     let mut packer = Packer::new(97);
     let mut contents: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
     contents.extend(packer.finish());
-    let fresh = contents.len();
+    let built = contents.len();
     let mut pages: std::collections::BTreeMap<_, _> = contents
         .iter()
         .map(|leaf| (leaf.low, leaf.to_page().unwrap()))
@@ -244,7 +244,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
             costs[kind].push(start.elapsed().as_nanos() as u64);
         }
     }
-    println!("{name}: {fresh} leaves became {}", pages.len());
+    println!("{name}: {built} leaves became {}", pages.len());
     for (costs, kind) in costs.iter_mut().zip(["patches", "merges", "splits"]) {
         costs.sort_unstable();
         let at = |percent: usize| costs.get(costs.len() * percent / 100).unwrap_or(&0) / 1000;
@@ -258,7 +258,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
     }
 }
 
-/// Nanoseconds and bytes an entry of a build: packer and pages.
+/// Nanoseconds and bytes for each entry of a build, with the making of pages.
 fn packed<const W: usize>(name: &str, all: &[Entry<W>]) {
     let mut leaves = 0;
     let mut runs = 0;
@@ -327,7 +327,7 @@ fn packing() {
     }
 }
 
-/// Merging a full log, and asking VACUUM's question.
+/// The merge of a full log, and the search for dead entries by VACUUM.
 #[test]
 #[ignore = "prints figures"]
 fn merging() {
@@ -371,7 +371,8 @@ fn merging() {
         let mut c = open::<1>(&page).contents().unwrap();
         c.insert(e);
         println!(
-            "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} to {} runs), vacuum {:.1} us",
+            "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} \
+             to {} runs), vacuum {:.1} us",
             contents / 1e3,
             merge / 1e3,
             page.len() - (open::<1>(&page).upper - open::<1>(&page).lower),
@@ -383,7 +384,8 @@ fn merging() {
     }
 }
 
-/// Bytes logged for uniform inserts into random pages that start 70 % full, until they split.
+/// Bytes of WAL for uniform inserts into random pages that are 70 % full at first, until they
+/// split.
 #[test]
 #[ignore = "prints figures"]
 fn logged() {
@@ -420,7 +422,8 @@ fn logged() {
         }
     }
     println!(
-        "{merges} merges, {images} of them images: {:.0} bytes a merge; {logs} log entries: {:.1} bytes each; {:.0} bytes an insert",
+        "{merges} merges, {images} of them images: {:.0} bytes a merge; {logs} log entries: {:.1} \
+         bytes each; {:.0} bytes an insert",
         f64::from(merges as u32).recip() * merged as f64,
         plain as f64 / f64::from(logs),
         (plain + merged) as f64 / f64::from(logs + merges),
