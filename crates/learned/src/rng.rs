@@ -7,7 +7,7 @@ pub struct Rng(pub u64);
 
 impl Rng {
     /// The next number, any of 64 bits.
-    #[expect(
+    #[allow(
         clippy::should_implement_trait,
         reason = "an endless source needs no Option"
     )]

@@ -1,9 +1,9 @@
 //! Leaves: pages of entries, encoded as runs of records of fixed width against lines.
 //!
-//! - [`format`]: the bytes of a page
-//! - [`read`]: search, ranges and checks of a leaf as it lies in the page
-//! - [`encode`]: entries to runs, and to full leaves
-//! - [`edit`]: inserts, deletions, splits, merges
+//! - `format`: the bytes of a page
+//! - `read`: search, ranges and checks of a leaf as it lies in the page
+//! - `encode`: entries to runs, and to full leaves
+//! - `edit`: inserts, deletions, splits, merges
 //!
 //! docs/format.md draws the page. The thresholds are in [`crate::policy::leaf`].
 

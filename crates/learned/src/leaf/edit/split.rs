@@ -23,7 +23,7 @@ impl<const W: usize> Contents<W> {
     /// Where `inserted` is at the right (left) end, the left (right) part is filled to `fill`
     /// percent of a page, and the other part takes what comes next. In the last and the first leaf
     /// the part that is left behind may be filled less, by [`MAX_PERCENT_BELOW_FILL`]. Elsewhere
-    /// the parts are halves, or as [`Self::part_weights`] says.
+    /// the parts are halves, or as `part_weights` says.
     ///
     /// The left part keeps the low fence, the right one the high fence. Both get the flags and the
     /// right link. None where two pages do not hold all entries, which can be after the merge of a
