@@ -1,5 +1,5 @@
-//! Statistics of a column of a planned run. They tell how many bits a record takes, and those of two
-//! runs can be united without a look at the entries.
+//! Statistics of a column of a planned run. They tell how many bits a record takes, and those of
+//! two runs can be united without a look at the entries.
 
 use crate::leaf::encode::division::{bits_of, common_divisor_of, gcd};
 use crate::leaf::encode::hull::{HullChain, band};
