@@ -40,9 +40,11 @@ pub const MAX_LOG_ENTRIES: usize = 256;
 /// entries would otherwise fill the page.
 ///
 /// Trades: as [`MAX_LOG_ENTRIES`]. More than half is not possible: half of a page's runs and all of
-/// its log must fit a page, or a leaf could not be bisected.
+/// its log must fit a page, so that a leaf can always be bisected, and a patch of the whole log must
+/// not be longer than half a page.
 ///
-/// Measured by: `full_pages_with_full_logs` (fails above one half).
+/// Measured by: `a_leaf_behaves_as_a_set` (fails at two thirds with [`MAX_LOG_ENTRIES`] of 512),
+/// `full_pages_with_full_logs`.
 pub const MAX_LOG_SHARE: Ratio = Ratio::new(1, 2);
 
 /// Number of bytes by which the insert log's area grows at a time, rounded down to whole entries,
@@ -57,8 +59,9 @@ pub const LOG_GROWTH_BYTES: usize = 64;
 /// Largest number of bytes of the records that one patch appends in place. One more record may
 /// follow. Unit: bytes.
 ///
-/// Trades: a larger patch is written less often. With its offsets and the list's header, a patch
-/// must not be longer than half a page: a longer one would better be an image of the page.
+/// Trades: with a smaller value an insert of many entries in order needs more patches. A patch of
+/// more than half a page cannot be logged as one: the limit is half a page less some room for the
+/// last record and for the other fields that the patch changes.
 ///
 /// Measured by: `many_are_appended_in_one_patch` (fails where a patch is longer).
 pub const MAX_APPEND_BYTES: usize = PAGE_SIZE / 2 - 128;
@@ -407,8 +410,8 @@ pub const MAX_GATHER_GROWTH: (usize, usize) = (2, 64);
 /// Largest number of guesses by interpolation in a run before the search gallops and bisects.
 /// Unit: comparisons.
 ///
-/// Trades: each guess costs a division by the line's slope; on even data one or two are enough, and
-/// on uneven data more of them do not converge.
+/// Trades: each guess decodes a value. After fewer guesses the search gallops from a worse place;
+/// on uneven data more guesses come no nearer.
 ///
 /// Measured by: `timing::timing` ("point"), `cargo bench -p learned --bench leaf`.
 pub const MAX_GUESSES: usize = 4;
