@@ -129,7 +129,7 @@ impl IndexStats {
                     let leaf = Leaf::<W>::open(&page, block)?;
                     stats.leaves += 1;
                     stats.entries += leaf.live() as u64;
-                    stats.dead += leaf.dead() as u64;
+                    stats.dead += leaf.tombstones() as u64;
                     stats.log_entries += leaf.log_len() as u64;
                     stats.runs += leaf.runs() as u64;
                     let place = places.get(&block).and_then(|&i| lows.get_mut(i));

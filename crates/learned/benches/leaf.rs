@@ -1,4 +1,5 @@
-//! Leaf operations: point search, limited and full ranges, encoding. Every answer is checked.
+//! Operations on a leaf: a search for one key, ranges with and without a limit, encoding. The
+//! results are checked.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
@@ -8,30 +9,24 @@ use learned::key::tie_of;
 use learned::leaf::{Leaf, Packer};
 use learned::{Entry, Page};
 
-struct Mix(u64);
+#[allow(dead_code)]
+#[path = "../src/rng.rs"]
+mod rng;
+use rng::Rng;
 
-impl Mix {
-    fn below(&mut self, n: u64) -> u64 {
-        // splitmix64
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ z >> 31) % n
-    }
-}
-
+/// The tie of row `i` with `rows` rows on a heap page.
 fn heap(i: u64, rows: u64) -> u64 {
     tie_of((i / rows) as u32, (i % rows + 1) as u16)
 }
 
+/// About `n` ascending entries of this kind.
 fn data(name: &str, n: u64) -> Vec<Entry<1>> {
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     let mut all: Vec<_> = (0..n)
         .map(|i| match name {
             "sequential" => Entry::new([i * 1000 + rng.below(1001)], heap(i, 226)),
             "uniform" => Entry::new([rng.below(n * 100_000)], heap(rng.below(10_000_000), 226)),
-            // Bursts of about 13 rows a minute.
+            // Bursts of about 13 rows in a minute.
             "minutes" => Entry::new(
                 [i / 13 * 60_000_000 + rng.below(3) * 60_000_000],
                 heap(i, 150),
@@ -44,6 +39,7 @@ fn data(name: &str, n: u64) -> Vec<Entry<1>> {
     all
 }
 
+/// Full leaves of ascending entries.
 fn pack(all: &[Entry<1>]) -> Vec<Box<Page>> {
     let mut packer = Packer::new(100);
     let mut pages: Vec<_> = all
@@ -64,7 +60,7 @@ fn leaf(c: &mut Criterion) {
             let leaf = Leaf::<1>::open(page, 1).unwrap();
             all.iter().copied().filter(|e| leaf.covers(e)).collect()
         };
-        let mut rng = Mix(2);
+        let mut rng = Rng(2);
         let probes: Vec<_> = (0..4096)
             .map(|_| here[rng.below(here.len() as u64) as usize])
             .collect();

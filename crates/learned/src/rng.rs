@@ -2,7 +2,7 @@
 
 /// The generator splitmix64: S. Vigna, <https://prng.di.unimi.it/splitmix64.c>, public domain.
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct Rng(pub u64);
 
 impl Rng {
     /// A generator that starts from `seed`.
@@ -27,5 +27,12 @@ impl Rng {
     /// True in `percent` of 100 calls.
     pub const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
+    }
+
+    /// Puts `items` into any order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i as u64 + 1) as usize);
+        }
     }
 }

@@ -1,11 +1,15 @@
-//! Sorting many entries in memory: by radix, byte after byte from the least significant, leaving
-//! out the bytes that are the same in all entries.
+//! A radix sort of many entries in memory: byte by byte, the least significant byte first. Bytes
+//! that are the same in all entries are left out.
 
 use std::collections::TryReserveError;
 
 use crate::key::Entry;
 
-/// Sorts `entries` with as much memory again. `interrupt` is called every few milliseconds.
+/// Sorts `entries`. This takes as much memory again as the entries. `interrupt` is called between
+/// the passes, every few milliseconds.
+///
+/// # Errors
+/// [`TryReserveError`] where there is not enough memory; `entries` are as they were.
 pub fn sort<const W: usize>(
     entries: &mut Vec<Entry<W>>,
     interrupt: &mut dyn FnMut(),
@@ -13,7 +17,8 @@ pub fn sort<const W: usize>(
     let Some(&first) = entries.first() else {
         return Ok(());
     };
-    // Rows are mostly met in the order of their ties, which a stable sort by key keeps.
+    // A scan of the table mostly finds rows in the order of their ties. A stable sort by key keeps
+    // it.
     let ties_ascend = entries.is_sorted_by_key(|e| e.tie);
     let mut spare = Vec::new();
     spare.try_reserve_exact(entries.len())?;
@@ -37,7 +42,7 @@ pub fn sort<const W: usize>(
     Ok(())
 }
 
-/// One stable distribution by `digit` from `from` to `to`.
+/// Distributes the items of `from` to `to` by `digit`; items with the same digit stay in order.
 fn pass<T: Copy>(from: &[T], to: &mut [T], digit: &impl Fn(&T) -> u8) {
     let mut next = [0usize; 256];
     for item in from {
@@ -61,7 +66,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn agrees(mut entries: Vec<Entry<2>>) {
+    /// Checks the order against that of the standard library.
+    fn check(mut entries: Vec<Entry<2>>) {
         let mut expected = entries.clone();
         expected.sort();
         sort(&mut entries, &mut || ()).unwrap();
@@ -70,18 +76,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_words(words in prop::collection::vec(any::<(u64, u64, u64)>(), 0..300)) {
-            agrees(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
+        fn sorts_any_words(words in prop::collection::vec(any::<(u64, u64, u64)>(), 0..300)) {
+            check(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
         }
 
         #[test]
-        fn few_words(words in prop::collection::vec((0u64..3, 250u64..260, 0u64..5), 0..300)) {
-            agrees(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
+        fn sorts_words_that_repeat(
+            words in prop::collection::vec((0u64..3, 250u64..260, 0u64..5), 0..300),
+        ) {
+            check(words.iter().map(|&(a, b, t)| Entry::new([a, b], t)).collect());
         }
 
         #[test]
-        fn ascending_ties(words in prop::collection::vec((0u64..3, any::<u64>()), 0..300)) {
-            agrees(words.iter().zip(0..).map(|(&(a, b), t)| Entry::new([a, b], t)).collect());
+        fn keeps_ascending_ties(words in prop::collection::vec((0u64..3, any::<u64>()), 0..300)) {
+            check(words.iter().zip(0..).map(|(&(a, b), t)| Entry::new([a, b], t)).collect());
         }
     }
 }

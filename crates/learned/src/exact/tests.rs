@@ -4,6 +4,7 @@ use super::*;
 use crate::Entry;
 use crate::key::tie_of;
 use crate::leaf::Packer;
+use crate::rng::Rng;
 
 /// Integers at and beside powers of two, and any.
 fn integers() -> impl Strategy<Value = i64> {
@@ -15,7 +16,7 @@ fn integers() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// Bits of doubles: any, small in bits (zeroes, denormals), decimals, whole numbers.
+/// Bits of double precision numbers: any, small ones (zeros, denormals), decimals, whole numbers.
 fn doubles() -> impl Strategy<Value = u64> {
     let decimal = |(n, places): (i64, u32)| (n as f64 / 10f64.powi(places as i32)).to_bits();
     let small = |(n, sign): (u64, u64)| n | sign << 63;
@@ -31,7 +32,7 @@ fn doubles() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Bits of single precision numbers, likewise.
+/// Bits of single precision numbers: the same kinds.
 fn singles() -> impl Strategy<Value = u32> {
     let decimal =
         |(n, places): (i64, u32)| ((n as f64 / 10f64.powi(places as i32)) as f32).to_bits();
@@ -51,7 +52,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 5000 }))]
     /// Each value comes back with all its bits, and none is taken for NULL.
     #[test]
-    fn values_come_back(integer_value in integers(), double_bits in doubles(), single_bits in singles()) {
+    fn values_come_back(
+        integer_value in integers(),
+        double_bits in doubles(),
+        single_bits in singles(),
+    ) {
         let code = integer(integer_value);
         prop_assert_eq!(to_integer(code.word), integer_value);
         prop_assert!(code.marked || code.word != NULL);
@@ -63,7 +68,7 @@ proptest! {
         prop_assert!(code.marked || code.word != NULL);
     }
 
-    /// What people store needs no mark: it would begin a run of its own.
+    /// Common values need no mark, which would begin a run of its own.
     #[test]
     fn common_values_are_not_marked(n in -1_000_000_000i64..1_000_000_000, places in 0i32..5) {
         let value = n as f64 / 10f64.powi(places);
@@ -72,7 +77,7 @@ proptest! {
         prop_assert!(!single((value as f32).to_bits()).marked);
     }
 
-    /// Whatever damaged bytes say is some value.
+    /// Any word decodes to some value, so that damaged bytes do no harm.
     #[test]
     fn any_word_is_a_value(word: u64, marked: bool) {
         to_integer(word);
@@ -118,7 +123,7 @@ fn special_values_come_back() {
     {
         assert_eq!(to_single(single(bits)), bits);
     }
-    // Signalling ones, which conversions would make quiet.
+    // Signalling NaNs, which conversions would make quiet.
     assert_eq!(
         to_double(double(0x7FF0_0000_0000_0001)),
         0x7FF0_0000_0000_0001
@@ -126,7 +131,7 @@ fn special_values_come_back() {
     assert_eq!(to_single(single(0x7F80_0001)), 0x7F80_0001);
 }
 
-/// Bits an entry of `(time) INCLUDE (value)` with these values, in rows of ten seconds.
+/// The number of bits that an entry of `(time) INCLUDE (value)` takes, in rows ten seconds apart.
 fn packed(values: impl Iterator<Item = Code>) -> usize {
     let mut packer = Packer::<2>::new(100);
     let (mut pages, mut entries) = (0, 0);
@@ -139,13 +144,17 @@ fn packed(values: impl Iterator<Item = Code>) -> usize {
     8192 * 8 * (pages + packer.finish().len()) / entries
 }
 
-/// Decimals take no more room than the integers that they are: two places of 0 to 100 about 14 bits.
+/// Decimals take no more room than the integers that they are: those of two places from 0 to 100
+/// about 14 bits.
 #[test]
 fn decimals_pack_like_integers() {
-    /// With a tombstone each, headers, and what TIDs take.
-    const MOST: usize = 17;
-    let hundredths = || (0..).map(|i: u64| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % 10_000);
-    assert!(packed(hundredths().map(|n| integer(n as i64))) <= MOST);
-    assert!(packed(hundredths().map(|n| double((n as f64 / 100.0).to_bits()))) <= MOST);
-    assert!(packed(hundredths().map(|n| single((n as f32 / 100.0).to_bits()))) <= MOST);
+    /// With room for a tombstone, headers, and the TIDs.
+    const MAX_BITS: usize = 17;
+    let hundredths = || {
+        let mut rng = Rng(1);
+        std::iter::repeat_with(move || rng.below(10_000))
+    };
+    assert!(packed(hundredths().map(|n| integer(n as i64))) <= MAX_BITS);
+    assert!(packed(hundredths().map(|n| double((n as f64 / 100.0).to_bits()))) <= MAX_BITS);
+    assert!(packed(hundredths().map(|n| single((n as f32 / 100.0).to_bits()))) <= MAX_BITS);
 }

@@ -1,11 +1,11 @@
-//! Leaves: pages of entries, coded as runs of fixed-width records against lines.
+//! Leaves: pages of entries, encoded as runs of records of fixed width against lines.
 //!
-//! - [`format`]: the bytes of a page
-//! - [`read`]: a leaf as it lies in the page: search, ranges, checks
-//! - [`encode`]: entries to runs, and to full leaves
-//! - [`edit`]: inserts, deletions, splits, merges
+//! - `format`: the bytes of a page
+//! - `read`: search, ranges and checks of a leaf as it lies in the page
+//! - `encode`: entries to runs, and to full leaves
+//! - `edit`: inserts, deletions, splits, merges
 //!
-//! ARCHITECTURE.md has the format.
+//! docs/format.md draws the page. The thresholds are in [`crate::policy::leaf`].
 
 mod edit;
 mod encode;
@@ -17,9 +17,9 @@ mod tests;
 
 pub use edit::Added;
 pub use edit::contents::Contents;
-pub use edit::fill::{DENSE, Fill};
+pub use edit::neighbours::Fill;
 pub use encode::packer::Packer;
-pub use format::MAX_SLOTS;
+pub use format::data_span;
 pub use read::suspects::{Dead, Offsets, Suspect};
 pub use read::verify::Verified;
-pub use read::view::{Leaf, data_span};
+pub use read::view::Leaf;

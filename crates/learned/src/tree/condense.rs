@@ -10,8 +10,9 @@
 use super::Tree;
 use crate::error::Result;
 use crate::key::Entry;
-use crate::leaf::{DENSE, Fill};
+use crate::leaf::Fill;
 use crate::page::Block;
+use crate::policy::leaf::DENSE_FILL_PERCENT;
 use crate::policy::tree::{CONDENSE_MARGIN_PERCENT, CONDENSE_WINDOW_LEAVES, MAX_JOINED_PERCENT};
 use crate::store::Store;
 use crate::tree::VacuumReport;
@@ -59,7 +60,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             // Where nothing dies, the room that splits have left is for the entries to come.
             let thinned = last.thinned || here.thinned;
             let percent = if thinned || may_shift {
-                DENSE
+                DENSE_FILL_PERCENT
             } else {
                 MAX_JOINED_PERCENT
             };
@@ -97,7 +98,7 @@ fn condensable<const W: usize>(passed: &[VacuumedLeaf<W>]) -> Option<usize> {
         all = all.plus(&leaf.fill);
         thinned |= leaf.thinned;
         // Two leaves would have been joined, if that were possible.
-        if pages > 1 && thinned && all.takes(pages * DENSE - CONDENSE_MARGIN_PERCENT) {
+        if pages > 1 && thinned && all.takes(pages * DENSE_FILL_PERCENT - CONDENSE_MARGIN_PERCENT) {
             return Some(from);
         }
     }

@@ -52,7 +52,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         if fences::read::<W>(&leaf, block, 0)?.is_none() {
             return Ok(());
         }
-        let Some(page) = Leaf::<W>::open(&leaf, block)?.delete(entries)? else {
+        let Some(page) = Leaf::<W>::open(&leaf, block)?.delete_entries(entries)? else {
             return Ok(());
         };
         let change = Change::between(&leaf, page);
@@ -113,7 +113,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         };
         // The rightmost leaf gets no tombstones: entries are not appended in place behind them.
         let may_leave_tombstones = is_vacuum && view.high() < Entry::MAX;
-        if let Some(change) = view.without(&buffers.dead, may_leave_tombstones, flags)? {
+        if let Some(change) = view.delete_places(&buffers.dead, may_leave_tombstones, flags)? {
             self.store.commit(&mut [(leaf, change)])?;
         }
         Ok(buffers.dead.len())

@@ -81,13 +81,13 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         let more = more.get(..covered).unwrap_or_default();
         let (patch, outcome, taken) = match view.add(&entry, more, fill)? {
             Added::Appended(patch, taken) => (patch, InsertOutcome::Appended, taken),
-            Added::Logged(patch, _) if more.is_empty() && view.is_soon_full() => {
+            Added::Logged(patch, _) if more.is_empty() && view.is_due_for_early_merge() => {
                 return self.log_and_merge_early(leaf, patch).map(Some);
             }
             Added::Logged(patch, taken) => (patch, InsertOutcome::Logged, taken),
             Added::Merged(page) => return self.commit_merge(leaf, page).map(Some),
             Added::Split(halves) => return self.commit_split(leaf, *halves, &entry, true),
-            Added::Halved(halves) => return self.commit_split(leaf, *halves, &entry, false),
+            Added::Bisected(halves) => return self.commit_split(leaf, *halves, &entry, false),
         };
         self.store
             .commit(&mut [(&mut leaf, Change::Patch(patch))])?;
@@ -110,10 +110,10 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
         drop(leaf);
         let mut outcome = InsertOutcome::Logged;
         let copy = Leaf::<W>::open(&copy, block)?;
-        if let Some(merged) = copy.merge_ahead()? {
+        if let Some(merged) = copy.merge_early()? {
             self.store.reached("merge ahead: nothing locked");
             let leaf = self.store.write(block)?;
-            if let Some(page) = copy.put_ahead(&leaf, merged)? {
+            if let Some(page) = copy.apply_early_merge(&leaf, merged)? {
                 self.commit_merge(leaf, page)?;
                 outcome = InsertOutcome::Merged;
             }

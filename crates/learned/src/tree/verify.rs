@@ -261,7 +261,7 @@ fn verify_leaf<const W: usize>(
     }
     report.leaves += 1;
     report.entries += entries.len() as u64;
-    report.dead += leaf.dead() as u64;
+    report.dead += leaf.tombstones() as u64;
     report.log_entries += leaf.log_len() as u64;
     report.runs += leaf.runs() as u64;
     report.bytes_used += counts.bytes as u64;

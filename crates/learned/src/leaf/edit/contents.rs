@@ -1,10 +1,12 @@
-//! The owned form of a leaf, for changes that are more than a patch.
+//! A leaf in memory, for changes that are more than a patch.
 
 use crate::error::Result;
+use crate::fences::push_entry;
 use crate::key::Entry;
-use crate::leaf::format::{Layout, MAX_SLOTS, Packed, bits};
+use crate::leaf::format::{Layout, OwnedRun, bitmap_bytes, bits};
 use crate::leaf::read::view::Leaf;
 use crate::page::{self, Block, Kind, NO_BLOCK, Page, SPECIAL, head, pd};
+use crate::policy::leaf::{MAX_SLOTS, MIN_LOG_ROOM};
 
 /// A leaf's contents: fences, links, runs, tombstones, insert log.
 #[derive(Debug, Clone)]
@@ -17,15 +19,16 @@ pub struct Contents<const W: usize> {
     pub right: Option<Block>,
     /// Flag bits.
     pub flags: u16,
-    pub(in crate::leaf) runs: Vec<Packed<W>>,
-    /// Newest first, as on the page.
+    pub(in crate::leaf) runs: Vec<OwnedRun<W>>,
+    /// The entries of the insert log, newest first, as on the page.
     pub(in crate::leaf) log: Vec<Entry<W>>,
-    /// The lowest and the highest of the entries merged last, if they were more than a few.
-    pub(in crate::leaf) latest: Option<(Entry<W>, Entry<W>)>,
+    /// The lowest and the highest of the entries that were merged last. None where nothing was
+    /// merged since the page was read, or too few entries to tell where later ones will come.
+    pub(in crate::leaf) last_merged: Option<(Entry<W>, Entry<W>)>,
 }
 
 impl<const W: usize> Leaf<'_, W> {
-    /// The page's contents in owned form, runs as they are.
+    /// The contents of the page in memory; the runs stay as they are.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
@@ -34,20 +37,20 @@ impl<const W: usize> Leaf<'_, W> {
         let mut before = 0;
         for i in 0..self.runs {
             let run = self.run(i)?.run;
-            let slots = run.head.slots;
-            let mut dead = Vec::new();
-            if self.dead > 0 {
-                dead = bits::copy(self.bitmap(), before, slots);
-                if bits::count(&dead) == 0 {
-                    dead.clear();
+            let slots = run.header.slots;
+            let mut tombstones = Vec::new();
+            if self.tombstones > 0 {
+                tombstones = bits::copy(self.bitmap(), before, slots);
+                if bits::count(&tombstones) == 0 {
+                    tombstones.clear();
                 }
             }
             before += slots;
-            let bits = slots * run.head.record();
-            runs.push(Packed {
-                head: run.head,
+            let bits = slots * run.header.record_bits();
+            runs.push(OwnedRun {
+                header: run.header,
                 data: bits::copy(run.data, 0, bits),
-                dead,
+                tombstones,
             });
         }
         if before != self.slots {
@@ -60,13 +63,13 @@ impl<const W: usize> Leaf<'_, W> {
             flags: self.flags(),
             runs,
             log: (0..self.log).map(|i| self.logged(i)).collect(),
-            latest: None,
+            last_merged: None,
         })
     }
 }
 
 impl<const W: usize> Contents<W> {
-    /// No entries between these fences; no right sibling, no flags.
+    /// Contents without entries between these fences, without right sibling and flags.
     pub fn empty(low: Entry<W>, high: Entry<W>) -> Self {
         Self {
             low,
@@ -75,25 +78,21 @@ impl<const W: usize> Contents<W> {
             flags: 0,
             runs: Vec::new(),
             log: Vec::new(),
-            latest: None,
+            last_merged: None,
         }
     }
 
     /// Number of live entries.
     pub fn live(&self) -> usize {
-        let packed: usize = self
-            .runs
-            .iter()
-            .map(|r| r.head.slots - r.dead().min(r.head.slots))
-            .sum();
-        packed + self.log.len()
+        let in_runs: usize = self.runs.iter().map(OwnedRun::live).sum();
+        in_runs + self.log.len()
     }
 
-    /// The live entries in order, the log's among them.
+    /// The live entries in order, with those of the log.
     pub fn entries(&self) -> Vec<Entry<W>> {
         let mut all = Vec::with_capacity(self.slots() + self.log.len());
         for run in &self.runs {
-            run.live(&mut all);
+            run.append_live(&mut all);
         }
         if !self.log.is_empty() {
             all.extend_from_slice(&self.log);
@@ -102,22 +101,22 @@ impl<const W: usize> Contents<W> {
         all
     }
 
-    /// Slots of all runs.
+    /// Number of slots of all runs.
     pub(in crate::leaf) fn slots(&self) -> usize {
-        self.runs.iter().map(|r| r.head.slots).sum()
+        self.runs.iter().map(|r| r.header.slots).sum()
     }
 
-    /// Bytes that the page would take of [`Layout::ROOM`], room for a bitmap included.
+    /// Number of bytes that the page would take of [`Layout::ROOM`], with room for a bitmap.
     pub(in crate::leaf) fn bytes(&self) -> usize {
         let runs: usize = self
             .runs
             .iter()
-            .map(|r| Layout::<W>::RUN + r.data.len())
+            .map(|r| Layout::<W>::RUN_HEADER + r.data.len())
             .sum();
-        runs + self.slots().div_ceil(8) + self.log.len() * Layout::<W>::ENTRY
+        runs + bitmap_bytes(self.slots()) + self.log.len() * Layout::<W>::ENTRY
     }
 
-    /// Whether the page would be so full that its log could take fewer than so many entries.
+    /// Whether the page would be so full that its log could take fewer than `entries` entries.
     pub(in crate::leaf) fn has_no_room_for(&self, entries: usize) -> bool {
         self.bytes() + entries * Layout::<W>::ENTRY > Layout::<W>::ROOM
             || self.slots() + entries > MAX_SLOTS
@@ -125,19 +124,19 @@ impl<const W: usize> Contents<W> {
 
     /// Whether the page would be so full that its log could take only a few entries.
     pub fn is_tight(&self) -> bool {
-        self.has_no_room_for(Layout::<W>::LEAST)
+        self.has_no_room_for(MIN_LOG_ROOM)
     }
 
-    /// Whether [`Self::to_page`] would give a page.
+    /// Whether [`Self::to_page`] would return a page.
     pub(in crate::leaf) fn fits(&self) -> bool {
         self.bytes() <= Layout::<W>::ROOM
             && self.slots() <= MAX_SLOTS
-            && self.log.len() <= Layout::<W>::LOG
+            && self.log.len() <= Layout::<W>::MAX_LOG
     }
 
-    /// Adds an entry to the insert log, if that has room for it.
+    /// Adds an entry to the insert log. Returns whether the log had room for it.
     pub(in crate::leaf) fn try_log(&mut self, e: Entry<W>) -> bool {
-        let room = self.log.len() < Layout::<W>::LOG
+        let room = self.log.len() < Layout::<W>::MAX_LOG
             && self.bytes() + Layout::<W>::ENTRY <= Layout::<W>::ROOM
             && e.tie != 0;
         if room {
@@ -146,7 +145,7 @@ impl<const W: usize> Contents<W> {
         room
     }
 
-    /// The page; None where the contents do not fit one.
+    /// The page of these contents. None where they do not fit a page.
     pub fn to_page(&self) -> Option<Box<Page>> {
         if !self.fits() {
             return None;
@@ -156,27 +155,28 @@ impl<const W: usize> Contents<W> {
         page::put(&mut page, head::FLAGS, &self.flags.to_le_bytes());
         page::put(&mut page, head::RIGHT, &right.to_le_bytes());
         let mut out = Vec::with_capacity(Layout::<W>::ROOM);
-        push_entry(&self.low, &mut out);
-        push_entry(&self.high, &mut out);
+        push_entry(&mut out, &self.low);
+        push_entry(&mut out, &self.high);
         let slots = self.slots();
-        let dead: usize = self.runs.iter().map(Packed::dead).sum();
-        for count in [self.runs.len(), slots, dead, 0] {
+        let tombstones: usize = self.runs.iter().map(OwnedRun::deleted).sum();
+        for count in [self.runs.len(), slots, tombstones, 0] {
             out.extend_from_slice(&(count as u16).to_le_bytes());
         }
-        let mut data = Layout::<W>::DIRECTORY + self.runs.len() * Layout::<W>::RUN;
+        let mut data = Layout::<W>::run_header(self.runs.len());
         for run in &self.runs {
-            run.head.write(data, &mut out);
+            run.header.write(data, &mut out);
             data += run.data.len();
         }
         for run in &self.runs {
             out.extend_from_slice(&run.data);
         }
-        if dead > 0 {
+        if tombstones > 0 {
             let mut bitmap = bits::Writer::new(slots);
             for run in &self.runs {
-                for from in (0..run.head.slots).step_by(64) {
-                    let width = (run.head.slots - from).min(64) as u32;
-                    bitmap.push(bits::read(&run.dead, from, width, bits::mask(width)), width);
+                for from in (0..run.header.slots).step_by(64) {
+                    let width = (run.header.slots - from).min(64) as u32;
+                    let word = bits::read(&run.tombstones, from, width, bits::mask(width));
+                    bitmap.push(word, width);
                 }
             }
             out.extend_from_slice(&bitmap.finish());
@@ -188,16 +188,9 @@ impl<const W: usize> Contents<W> {
         page::put(&mut page, pd::UPPER, &(upper as u16).to_le_bytes());
         out.clear();
         for e in &self.log {
-            push_entry(e, &mut out);
+            push_entry(&mut out, e);
         }
         page::put(&mut page, upper, &out);
         Some(page)
-    }
-}
-
-/// Appends an entry's plain bytes.
-pub(in crate::leaf) fn push_entry<const W: usize>(e: &Entry<W>, out: &mut Vec<u8>) {
-    for word in e.key.iter().chain([&e.tie]) {
-        out.extend_from_slice(&word.to_le_bytes());
     }
 }

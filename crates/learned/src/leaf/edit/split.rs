@@ -1,42 +1,50 @@
-//! Splitting a leaf's contents into two pages.
+//! Splits of a leaf: its contents become those of two pages.
 
 use crate::key::Entry;
 use crate::leaf::edit::contents::Contents;
-use crate::leaf::format::{Layout, MAX_SLOTS};
+use crate::leaf::format::{Layout, bitmap_bytes};
+use crate::policy::leaf::{
+    END_SHARE, GROWING_END_SHARE, MAX_PERCENT_BELOW_FILL, MAX_SLOTS, MAX_SPREAD_OF_LAST_MERGE,
+    MIN_FILL_PERCENT,
+};
 
-/// So many percent of a page less than the fill factor may be left in a page that has grown at one end.
-const LEEWAY: usize = 12;
-
-/// The end of a page where it grows.
+/// The end at which the first or the last leaf of the index grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Front {
-    /// Entries come from this slot on.
+enum GrowingEnd {
+    /// The entries merged last are from this slot on.
     Right(usize),
-    /// Entries come before this slot.
+    /// The entries merged last are before this slot.
     Left(usize),
 }
 
 impl<const W: usize> Contents<W> {
-    /// Splits by encoded size, in halves or as `shares` says; or, where `inserted` is at the right (left) end, so that the left (right) page is `fill`
-    /// percent full (in the last and the first leaf up to `LEEWAY` less) and the other takes what is to come. The left part keeps the low fence, the right one the high
-    /// fence; both get the flags and the right link as they are. None where two pages do not hold it all, as may be after
-    /// a long log was merged ([`Self::halve`] then), or where there are fewer than two slots.
+    /// Merges the log and splits the leaf by encoded size, after `inserted` was added.
+    ///
+    /// Where `inserted` is at the right (left) end, the left (right) part is filled to `fill`
+    /// percent of a page, and the other part takes what comes next. In the last and the first leaf
+    /// the part that is left behind may be filled less, by [`MAX_PERCENT_BELOW_FILL`]. Elsewhere
+    /// the parts are halves, or as `part_weights` says.
+    ///
+    /// The left part keeps the low fence, the right one the high fence. Both get the flags and the
+    /// right link. None where two pages do not hold all entries, which can be after the merge of a
+    /// long log (use [`Self::bisect`] then), or where there are fewer than two slots.
     pub fn split(mut self, inserted: &Entry<W>, fill: u8) -> Option<(Self, Self)> {
         if !self.log.is_empty() {
             self.merge_log();
         }
         let at = self.split_slot(inserted, fill)?;
-        Some(self.cut(at))
+        Some(self.split_at(at))
     }
 
-    /// Splits in the middle by encoded size, runs cut as they are, the log's entries shared out as they are: a page's
-    /// contents always come apart like this. None where there are fewer than two slots.
-    pub fn halve(self) -> Option<(Self, Self)> {
+    /// Splits in the middle by encoded size, without encoding anything: one run may be cut, and the
+    /// log is divided. The contents of a page can always be split like this. None where there are
+    /// fewer than two slots.
+    pub fn bisect(self) -> Option<(Self, Self)> {
         let at = self.middle()?;
-        Some(self.cut(at))
+        Some(self.split_at(at))
     }
 
-    /// The slot in the middle by encoded size; None where there are fewer than two.
+    /// The slot in the middle by encoded size. None where there are fewer than two slots.
     pub(in crate::leaf) fn middle(&self) -> Option<usize> {
         let slots = self.slots();
         (slots > 1).then(|| {
@@ -46,8 +54,9 @@ impl<const W: usize> Contents<W> {
         })
     }
 
-    /// The slots before `at` and the others, for `0 < at < slots`.
-    pub(in crate::leaf) fn cut(mut self, at: usize) -> (Self, Self) {
+    /// The slots before `at` and the others, for `0 < at < slots`, with a new fence between them.
+    /// The log is divided by that fence.
+    pub(in crate::leaf) fn split_at(mut self, at: usize) -> (Self, Self) {
         let (mut left, mut right) = (
             Self::empty(self.low, self.high),
             Self::empty(self.low, self.high),
@@ -58,7 +67,7 @@ impl<const W: usize> Contents<W> {
         }
         let mut before = 0;
         for run in std::mem::take(&mut self.runs) {
-            let end = before + run.head.slots;
+            let end = before + run.header.slots;
             if end <= at {
                 left.runs.push(run);
             } else if before >= at {
@@ -70,7 +79,7 @@ impl<const W: usize> Contents<W> {
             }
             before = end;
         }
-        let last = left.runs.last().map(|r| r.run().entry(r.head.slots - 1));
+        let last = left.runs.last().map(|r| r.run().entry(r.header.slots - 1));
         let first = right.runs.first().map(|r| r.run().entry(0));
         if let (Some(last), Some(first)) = (last, first) {
             let fence = first.fence_after(&last);
@@ -81,14 +90,15 @@ impl<const W: usize> Contents<W> {
         (left, right)
     }
 
-    /// The slot that starts the right part, in `1..slots`; None where one part or the other never fits.
+    /// The slot that starts the right part, in `1..slots`. None where one part or the other does
+    /// not fit a page wherever the leaf is split.
     fn split_slot(&self, inserted: &Entry<W>, fill: u8) -> Option<usize> {
         let slots = self.slots();
         if slots < 2 {
             return None;
         }
         let fits = |bytes: usize, slots: usize| bytes <= Layout::<W>::ROOM && slots <= MAX_SLOTS;
-        // Left parts grow and right parts shrink with the slot: bisect over the three conditions.
+        // Left parts grow and right parts shrink with the slot, so each condition is bisected.
         let left_fits = |at: usize| fits(self.left_bytes(at), at);
         let right_fits = |at: usize| fits(self.right_bytes(at), slots - at);
         let lowest = first_true(1, slots - 1, right_fits);
@@ -96,9 +106,9 @@ impl<const W: usize> Contents<W> {
         let is_over = |bytes: usize, slots: usize, percent: usize| {
             bytes * 100 > Layout::<W>::ROOM * percent || slots * 100 > MAX_SLOTS * percent
         };
-        let most = usize::from(fill.clamp(10, 100));
-        let least = most.saturating_sub(LEEWAY);
-        // The slots of a left or a right part that is filled.
+        let most = usize::from(fill).clamp(MIN_FILL_PERCENT, 100);
+        let least = most.saturating_sub(MAX_PERCENT_BELOW_FILL);
+        // The slot at which a left or a right part is filled to this percentage.
         let left_of = |percent: usize| {
             first_true(1, slots, |at| is_over(self.left_bytes(at), at, percent)).max(2) - 1
         };
@@ -107,14 +117,14 @@ impl<const W: usize> Contents<W> {
             first_true(1, slots - 1, is_under)
         };
         let rank = self.rank(inserted);
-        let near = slots / 100;
-        let at = match self.front() {
-            Some(Front::Right(at)) => at.max(left_of(least)).min(left_of(most)),
-            Some(Front::Left(at)) => at.max(right_of(most)).min(right_of(least)),
+        let near = END_SHARE.times(slots);
+        let at = match self.growing_end() {
+            Some(GrowingEnd::Right(at)) => at.max(left_of(least)).min(left_of(most)),
+            Some(GrowingEnd::Left(at)) => at.max(right_of(most)).min(right_of(least)),
             None if rank + 1 + near >= slots => left_of(most),
             None if rank <= near => right_of(most),
             None => {
-                let (left, right) = self.shares(inserted, rank);
+                let (left, right) = self.part_weights(inserted, rank);
                 first_true(1, slots - 1, |at| {
                     self.left_bytes(at) * right >= self.right_bytes(at) * left
                 })
@@ -124,47 +134,59 @@ impl<const W: usize> Contents<W> {
         (left_fits(at) && right_fits(at)).then_some(at)
     }
 
-    /// Whether what is to come goes ahead of the page, which has little room left.
-    pub(in crate::leaf) fn is_left_behind(&self) -> bool {
-        self.has_no_room_for(Layout::<W>::AHEAD) && self.front().is_some()
+    /// Whether the leaf grows at one end and has little room left. Then it is split early.
+    pub(in crate::leaf) fn is_due_for_early_split(&self) -> bool {
+        self.has_no_room_for(Layout::<W>::EARLY_SPLIT_ROOM) && self.growing_end().is_some()
     }
 
-    /// Where the last inserts came, if this is the last leaf and that its last eighth, or the first leaf and its first eighth. Elsewhere entries that come
-    /// at an end may well be those of a session that lags behind, which goes on through pages that are full already.
-    fn front(&self) -> Option<Front> {
-        let (low, high) = self.latest.as_ref()?;
+    /// Where the entries merged last are, if this is the last leaf and they are within its last
+    /// slots, or the first leaf and they are within its first slots ([`GROWING_END_SHARE`]). In
+    /// other leaves entries at an end may be those of a session that lags behind: it goes on
+    /// through pages that are full already.
+    fn growing_end(&self) -> Option<GrowingEnd> {
+        let (low, high) = self.last_merged.as_ref()?;
         let slots = self.slots();
         if self.high == Entry::MAX {
             let at = self.rank(low);
-            if (slots - at) * 8 <= slots {
-                return Some(Front::Right(at));
+            if !GROWING_END_SHARE.is_exceeded(slots - at, slots) {
+                return Some(GrowingEnd::Right(at));
             }
         }
         if self.low == Entry::MIN {
             let at = self.rank(high) + 1;
-            return (at * 8 <= slots).then_some(Front::Left(at));
+            let is_end = !GROWING_END_SHARE.is_exceeded(at, slots);
+            return is_end.then_some(GrowingEnd::Left(at));
         }
         None
     }
 
-    /// What the parts' sizes are to be to one another where `inserted`, which is at `rank`, is amid the others: halves, unless the last inserts
-    /// came close together and in order. Then more are to come above (or below) it. If these are as many as the entries there, the
-    /// parts end up equal.
-    fn shares(&self, inserted: &Entry<W>, rank: usize) -> (usize, usize) {
+    /// The ratio of the sizes of both parts where `inserted`, which is at `rank`, is amid the
+    /// others.
+    ///
+    /// They are halves, unless the entries merged last are close together and `inserted` is the
+    /// highest or the lowest of them. Then entries come in order, and more are expected above
+    /// (below) `inserted`. The parts become equal once half as many have come as there are entries
+    /// below (above) it.
+    fn part_weights(&self, inserted: &Entry<W>, rank: usize) -> (usize, usize) {
         let slots = self.slots();
-        match &self.latest {
-            Some((low, high)) if self.rank(high).abs_diff(self.rank(low)) * 4 > slots => (1, 1),
+        match &self.last_merged {
+            Some((low, high))
+                if MAX_SPREAD_OF_LAST_MERGE
+                    .is_exceeded(self.rank(high).abs_diff(self.rank(low)), slots) =>
+            {
+                (1, 1)
+            }
             Some((_, high)) if inserted == high => (2 * slots + rank, 2 * slots - rank),
             Some((low, _)) if inserted == low => (slots + rank, 3 * slots - rank),
             _ => (1, 1),
         }
     }
 
-    /// Slots below `e`.
+    /// Number of slots whose entries are below `e`.
     fn rank(&self, e: &Entry<W>) -> usize {
         let mut rank = 0;
         for run in &self.runs {
-            let slots = run.head.slots;
+            let slots = run.header.slots;
             let below = run.run().seek(e, 0, slots);
             rank += below;
             if below < slots {
@@ -174,40 +196,40 @@ impl<const W: usize> Contents<W> {
         rank
     }
 
-    /// Bytes of a page that has the slots before `at`.
+    /// Number of bytes of a page with the slots before `at`.
     pub(in crate::leaf) fn left_bytes(&self, at: usize) -> usize {
-        let mut bytes = at.div_ceil(8);
+        let mut bytes = bitmap_bytes(at);
         let mut left = at;
         for run in &self.runs {
-            let slots = run.head.slots.min(left);
+            let slots = run.header.slots.min(left);
             if slots == 0 {
                 break;
             }
             left -= slots;
-            bytes += Layout::<W>::RUN + (slots * run.head.record()).div_ceil(8);
+            bytes += Layout::<W>::RUN_HEADER + (slots * run.header.record_bits()).div_ceil(8);
         }
         bytes
     }
 
-    /// Bytes of a page that has the slots from `at` on.
+    /// Number of bytes of a page with the slots from `at` on.
     fn right_bytes(&self, at: usize) -> usize {
         let mut slots_left = 0;
         let mut bytes = 0;
         let mut skip = at;
         for run in &self.runs {
-            let skipped = run.head.slots.min(skip);
+            let skipped = run.header.slots.min(skip);
             skip -= skipped;
-            let slots = run.head.slots - skipped;
+            let slots = run.header.slots - skipped;
             if slots > 0 {
                 slots_left += slots;
-                bytes += Layout::<W>::RUN + (slots * run.head.record()).div_ceil(8);
+                bytes += Layout::<W>::RUN_HEADER + (slots * run.header.record_bits()).div_ceil(8);
             }
         }
-        bytes + slots_left.div_ceil(8)
+        bytes + bitmap_bytes(slots_left)
     }
 }
 
-/// The first of `lo..hi` for which `is` holds, else `hi`; it holds for all after the first.
+/// The first number of `lo..hi` for which `is` holds, else `hi`. It holds for all after the first.
 pub(in crate::leaf) fn first_true(
     mut lo: usize,
     mut hi: usize,

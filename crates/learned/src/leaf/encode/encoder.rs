@@ -1,18 +1,22 @@
-//! Entries to runs.
+//! Entries to runs, in the fewest bits that are found.
 
 use crate::key::Entry;
-use crate::leaf::encode::partition::{ColumnBuffers, Exact, Partition, Stat, WIDEST, bits_of};
-use crate::leaf::format::Packed;
+use crate::leaf::encode::columns::ColumnBuffers;
+use crate::leaf::encode::division::{ExactDivisor, bits_of};
+use crate::leaf::encode::partition::Partition;
+use crate::leaf::encode::stats::ColumnStats;
+use crate::leaf::format::OwnedRun;
 use crate::leaf::format::bits::Writer;
-use crate::leaf::format::run::{ColumnCode, Head, unpack_bias};
+use crate::leaf::format::run::{ColumnCode, RunHeader, unpack_bias};
+use crate::policy::leaf::MAX_PARTITION_UNIT;
 
-/// The fewest bits that some partition of the entries was found to take.
+/// The runs of ascending entries, partitioned finely.
 #[cfg(test)]
-pub(in crate::leaf) fn encode<const W: usize>(entries: &[Entry<W>]) -> Vec<Packed<W>> {
-    Encoder::new().encode(entries, crate::leaf::format::UNIT)
+pub(in crate::leaf) fn encode<const W: usize>(entries: &[Entry<W>]) -> Vec<OwnedRun<W>> {
+    Encoder::new().encode(entries, crate::policy::leaf::PARTITION_UNIT)
 }
 
-/// Encodes entries, again and again in the same memory.
+/// Encodes entries. The memory of one call serves the next ones.
 #[derive(Debug)]
 pub(in crate::leaf) struct Encoder<const W: usize> {
     columns: ColumnBuffers<W>,
@@ -29,90 +33,93 @@ impl<const W: usize> Encoder<W> {
         }
     }
 
-    /// The runs of ascending entries, cut between units of `unit` entries.
-    pub(in crate::leaf) fn encode(&mut self, entries: &[Entry<W>], unit: usize) -> Vec<Packed<W>> {
-        self.partition(entries, unit);
-        self.runs()
+    /// The runs of ascending entries, put together from units of `unit` entries.
+    pub(in crate::leaf) fn encode(
+        &mut self,
+        entries: &[Entry<W>],
+        unit: usize,
+    ) -> Vec<OwnedRun<W>> {
+        self.plan(entries, unit);
+        self.encode_plan()
     }
 
-    /// The runs of all segments.
-    pub(in crate::leaf) fn runs(&mut self) -> Vec<Packed<W>> {
-        (0..self.segments())
-            .filter_map(|i| self.run(i, |_| usize::MAX))
+    /// The runs that are planned.
+    pub(in crate::leaf) fn encode_plan(&mut self) -> Vec<OwnedRun<W>> {
+        (0..self.planned_runs())
+            .filter_map(|i| self.encode_planned(i, |_| usize::MAX))
             .collect()
     }
 
-    /// Loads ascending entries and cuts them into segments between units of `unit` entries.
-    pub(in crate::leaf) fn partition(&mut self, entries: &[Entry<W>], unit: usize) {
+    /// Plans runs for ascending entries, put together from units of `unit` entries.
+    pub(in crate::leaf) fn plan(&mut self, entries: &[Entry<W>], unit: usize) {
         self.columns.load(entries);
-        self.partition.cut(entries, &self.columns, unit, &[]);
+        self.partition.plan(entries, &self.columns, unit, &[]);
     }
 
-    /// As [`Self::partition`], between these places, ascending, and wide units between them: runs that are likely to do.
-    pub(in crate::leaf) fn partition_between(&mut self, entries: &[Entry<W>], ends: &[usize]) {
+    /// Plans runs for ascending entries, of which about the same runs are expected as end at `ends`
+    /// (ascending): the units are as wide as possible, and none reaches beyond an end.
+    pub(in crate::leaf) fn plan_along(&mut self, entries: &[Entry<W>], ends: &[usize]) {
         self.columns.load(entries);
-        self.partition.cut(entries, &self.columns, WIDEST, ends);
+        self.partition
+            .plan(entries, &self.columns, MAX_PARTITION_UNIT, ends);
     }
 
-    /// About how many bytes all segments take of a page, with room for a bitmap.
+    /// An estimate of the bytes that the planned runs take of a page, with room for a bitmap.
     pub(in crate::leaf) fn estimate(&self) -> usize {
-        let segments = self.partition.segments();
-        let bits: u64 = segments.iter().map(|s| s.cost).sum();
+        let plans = self.partition.plans();
+        let bits: u64 = plans.iter().map(|s| s.cost).sum();
         (bits as usize + self.columns.ordinals.len()) / 8
     }
 
-    /// Number of segments.
-    pub(in crate::leaf) fn segments(&self) -> usize {
-        self.partition.segments().len()
+    /// Number of planned runs.
+    pub(in crate::leaf) fn planned_runs(&self) -> usize {
+        self.partition.plans().len()
     }
 
-    /// Number of entries of segment `i`.
-    pub(in crate::leaf) fn len(&self, i: usize) -> usize {
-        self.partition
-            .segments()
-            .get(i)
-            .map_or(0, |s| s.to - s.from)
+    /// Number of entries of planned run `i`.
+    pub(in crate::leaf) fn planned_len(&self, i: usize) -> usize {
+        self.partition.plans().get(i).map_or(0, |s| s.to - s.from)
     }
 
-    /// The run of segment `i`, of which it takes no more entries than `most` says for its bits a record; None
-    /// where these are none.
-    pub(in crate::leaf) fn run(
+    /// The planned run `i`, with its first entries only, at most as many as `most` returns for the
+    /// number of bits of a record. None where there are none.
+    pub(in crate::leaf) fn encode_planned(
         &mut self,
         i: usize,
         most: impl Fn(usize) -> usize,
-    ) -> Option<Packed<W>> {
-        let segment = self.partition.segments().get(i)?;
-        let range = segment.from..segment.to;
+    ) -> Option<OwnedRun<W>> {
+        let plan = self.partition.plans().get(i)?;
+        let range = plan.from..plan.to;
         let columns = &self.columns;
         let mut words = [ColumnCode::constant(0); W];
-        for ((word, stat), values) in words.iter_mut().zip(&segment.words).zip(&columns.words) {
-            *word = fit(values.get(range.clone())?, stat);
+        for ((word, stats), values) in words.iter_mut().zip(&plan.words).zip(&columns.words) {
+            *word = choose_code(values.get(range.clone())?, stats);
         }
-        let tid = fit(columns.ordinals.get(range)?, &segment.tid);
-        let mut head = Head {
-            slots: segment.to - segment.from,
+        let tid = choose_code(columns.ordinals.get(range)?, &plan.tid);
+        let mut header = RunHeader {
+            slots: plan.to - plan.from,
             start: 0,
-            high: segment.high,
+            high: plan.high,
             words,
             tid,
-            per_block: columns.offsets.per_block,
-            first: columns.offsets.first,
+            per_block: columns.tie_code.per_block,
+            first: columns.tie_code.first,
         };
-        head.slots = most(head.record()).min(head.slots);
-        if head.slots == 0 {
+        header.slots = most(header.record_bits()).min(header.slots);
+        if header.slots == 0 {
             return None;
         }
-        let range = segment.from..segment.from + head.slots;
+        let range = plan.from..plan.from + header.slots;
         let mut values = columns.words.iter().chain([&columns.ordinals]);
         let mut fields = words.iter().chain([&tid]).peekable();
-        let mut out = Writer::new(head.slots * head.record());
-        // As many columns at a time as fit a word; mostly all of them.
+        let mut out = Writer::new(header.slots * header.record_bits());
+        // As many columns at a time as fit a word. Mostly that is all of them.
         let mut spill: Vec<(Vec<u64>, u32)> = Vec::new();
         while fields.peek().is_some() {
             let mut used = 0;
             let records = &mut self.records;
             records.clear();
-            records.resize(head.slots, 0);
+            records.resize(header.slots, 0);
             while let Some(column) = fields.next_if(|c| used + c.width <= 64) {
                 let values = values.next()?.get(range.clone())?;
                 if column.width > 0 {
@@ -131,27 +138,27 @@ impl<const W: usize> Encoder<W> {
             }
         }
         if !spill.is_empty() {
-            for j in 0..head.slots {
+            for j in 0..header.slots {
                 for (records, used) in &spill {
                     out.push(records.get(j).copied().unwrap_or(0), *used);
                 }
             }
         }
-        Some(Packed {
-            head,
+        Some(OwnedRun {
+            header,
             data: out.finish(),
-            dead: Vec::new(),
+            tombstones: Vec::new(),
         })
     }
 }
 
-/// Gives each of `to` the residual of its value.
+/// Calls `set` for each item of `to`, with the item and the residual of its value.
 #[inline(always)]
 fn residuals(column: &ColumnCode, values: &[u64], set: impl Fn(&mut u64, u64), to: &mut [u64]) {
-    let exact = Exact::by(column.scale);
+    let exact = ExactDivisor::by(column.scale);
     let (base, bias) = (column.base, unpack_bias(column.bias));
     if column.multiplier == 0 {
-        // The shift is logical only where there is no bias: distances from the base may then take 64 bits.
+        // Without a bias, distances from the base may take all 64 bits, so the shift is logical.
         for (to, &v) in to.iter_mut().zip(values) {
             let d = v.wrapping_sub(base);
             let q = if bias == 0 {
@@ -174,17 +181,17 @@ fn residuals(column: &ColumnCode, values: &[u64], set: impl Fn(&mut u64, u64), t
     }
 }
 
-/// Chooses how to code a column.
-fn fit(values: &[u64], stat: &Stat) -> ColumnCode {
+/// The code of a column: with a line, or without one where that takes fewer bits.
+fn choose_code(values: &[u64], stats: &ColumnStats) -> ColumnCode {
     let base = values.first().copied().unwrap_or(0);
-    let (min, max) = (stat.min, stat.max);
+    let (min, max) = (stats.min, stats.max);
     if min == max {
         return ColumnCode::constant(base);
     }
-    let scale = stat.gcd.max(1);
+    let scale = stats.gcd.max(1);
     if max - min > 1 << 62 {
-        // Beyond signed arithmetic. Values from the base on are plain distances; others wrap, for
-        // which all 64 bits and scale 1 always do.
+        // Signed arithmetic does not reach so far. Values from the base on are plain distances.
+        // Others wrap around; all 64 bits with scale 1 hold any of them.
         let (scale, width) = if min == base {
             (scale, bits_of((max - base) / scale))
         } else {
@@ -194,7 +201,7 @@ fn fit(values: &[u64], stat: &Stat) -> ColumnCode {
     }
     let plain = ColumnCode::new(base, scale, 0, 0, 0, (0, 0));
     let plain = measured(&plain, (base - min) / scale, (max - base) / scale);
-    let Some(slope) = stat.slope() else {
+    let Some(slope) = stats.slope() else {
         return plain;
     };
     let (multiplier, shift) = fixed_point(slope / scale as f64);
@@ -203,23 +210,23 @@ fn fit(values: &[u64], stat: &Stat) -> ColumnCode {
     }
     let line = ColumnCode::new(base, scale, multiplier, shift, 0, (0, 0));
     let (mut min, mut max) = (0, 0);
-    let mut see = |q: u64, j: usize| {
+    let mut include = |q: u64, j: usize| {
         let d = q.wrapping_sub(line.line(j)) as i64;
         min = d.min(min);
         max = d.max(max);
     };
     if scale == 1 {
         for (j, &v) in values.iter().enumerate() {
-            see(v.wrapping_sub(base), j);
+            include(v.wrapping_sub(base), j);
         }
     } else {
-        let exact = Exact::by(scale);
+        let exact = ExactDivisor::by(scale);
         for (j, &v) in values.iter().enumerate() {
-            see(exact.signed(v.wrapping_sub(base)), j);
+            include(exact.signed(v.wrapping_sub(base)), j);
         }
     }
     let line = measured(&line, min.unsigned_abs(), max as u64);
-    // At equal widths the line still helps the search.
+    // At equal widths the line is better: a search interpolates on it.
     if line.width <= plain.width {
         line
     } else {
@@ -227,12 +234,15 @@ fn fit(values: &[u64], stat: &Stat) -> ColumnCode {
     }
 }
 
-/// The slope as multiplier and shift, the multiplier normalised to 32 bits; 0 where the line would
-/// stay below 1 on a page.
+/// Slopes, in units of value for each slot, that have a multiplier and a shift.
+const SLOPES: std::ops::Range<f64> = 1e-6..1e19;
+
+/// The slope as multiplier and shift, the multiplier normalised to 32 bits. 0 where the line would
+/// stay below 1 on a page, or would not fit a shift.
 fn fixed_point(slope: f64) -> (i64, i8) {
     let size = slope.abs();
-    // NaN fails this too.
-    if !(1e-6..1e19).contains(&size) {
+    // NaN is not in the range, either.
+    if !SLOPES.contains(&size) {
         return (0, 0);
     }
     let exponent = (size.to_bits() >> 52) as i32 - 1023;
@@ -245,7 +255,8 @@ fn fixed_point(slope: f64) -> (i64, i8) {
     (if slope < 0.0 { -m } else { m }, shift as i8)
 }
 
-/// The column with width and bias as scaled distances from `need` below its line to `max` above need them.
+/// The column with the width and the bias that scaled distances need, from `need` below its line to
+/// `max` above it.
 fn measured(column: &ColumnCode, need: u64, max: u64) -> ColumnCode {
     let with = |bias: (u8, u8)| {
         let width = bits_of(max.saturating_add(unpack_bias(bias)));
@@ -259,8 +270,8 @@ fn measured(column: &ColumnCode, need: u64, max: u64) -> ColumnCode {
         )
     };
     let tight = with(pack_bias(need));
-    // The residuals seldom fill their bits. The room left is shared between both ends, so that later entries
-    // fit: appends in place depend on it.
+    // The residuals seldom fill their bits. The room that is left is shared between both ends, so
+    // that later entries fit. Appends in place depend on it.
     let room = tight.room_above(max);
     if room == 0 || column.multiplier == 0 {
         return tight;
@@ -274,7 +285,7 @@ fn measured(column: &ColumnCode, need: u64, max: u64) -> ColumnCode {
     }
 }
 
-/// The smallest representable bias that is not below `need`.
+/// The smallest bias that is not below `need`, as mantissa and exponent.
 fn pack_bias(need: u64) -> (u8, u8) {
     let exponent = bits_of(need).saturating_sub(8);
     let mantissa = need.div_ceil(1 << exponent);

@@ -1,16 +1,17 @@
-//! Upper and lower convex hulls of the points (slot, value) of a column, which tell how narrow a
-//! band around a line can hold them all.
+//! The upper and the lower convex hull of the points (slot, value) of a column. They tell how
+//! narrow a band around a line can be that holds all points.
 //!
-//! The narrowest band (measured vertically) is as wide as the largest vertical gap between the two
-//! hulls: duality of the linear program "least width such that a line exists", as in O'Rourke's
-//! on-line fit (CACM 1981). The gap is concave, so it is largest at a corner.
+//! The narrowest band, measured vertically, is as wide as the largest vertical gap between the two
+//! hulls. That is the duality of the linear program "least width such that a line exists"
+//! (O'Rourke: An on-line algorithm for fitting straight lines between data ranges, CACM 1981). The
+//! gap is concave, so it is largest at a corner.
 //!
-//! Everything here is an estimate in floating point: the encoder measures what it got.
+//! All results are estimates in floating point. The encoder measures what it gets.
 
 /// Slot and value.
 pub(in crate::leaf) type Point = (u32, u64);
 
-/// `b - a` in both coordinates. Columns whose values spread over more than 2^62 never ask.
+/// `b - a` in both coordinates, for values that spread over 2^62 at most.
 #[inline(always)]
 fn rise(a: Point, b: Point) -> (f64, f64) {
     (
@@ -24,7 +25,8 @@ fn rise(a: Point, b: Point) -> (f64, f64) {
 pub(in crate::leaf) struct HullChain(pub(in crate::leaf) Vec<Point>);
 
 impl HullChain {
-    /// Adds a point right of all others; `UPPER` tells which hull this is (Andrew's monotone chain).
+    /// Adds a point to the right of all others, by Andrew's monotone chain. `UPPER` tells which
+    /// hull this is.
     #[inline(always)]
     pub(in crate::leaf) fn push<const UPPER: bool>(&mut self, p: Point) {
         while let [.., a, b] = *self.0.as_slice() {
@@ -40,8 +42,8 @@ impl HullChain {
         self.0.push(p);
     }
 
-    /// The hull of the points of `a` and of `b`, which are right of them.
-    pub(in crate::leaf) fn join<const UPPER: bool>(&mut self, a: &Self, b: &Self) {
+    /// Makes this the hull of the points of `a` and of those of `b`, which are to the right.
+    pub(in crate::leaf) fn unite<const UPPER: bool>(&mut self, a: &Self, b: &Self) {
         self.0.clear();
         self.0.extend_from_slice(&a.0);
         for &p in &b.0 {
@@ -58,7 +60,7 @@ fn on_edge(a: Point, b: Point, x: u32) -> (f64, f64) {
     (slope * f64::from(x.wrapping_sub(a.0) as i32), slope)
 }
 
-/// Width and slope of the narrowest band that holds both hulls.
+/// Width and slope of the narrowest band that holds the points of both hulls.
 pub(in crate::leaf) fn band(upper: &HullChain, lower: &HullChain) -> (f64, f64) {
     let (up, low) = (upper.0.as_slice(), lower.0.as_slice());
     let mut best = (0.0, 0.0);
@@ -70,7 +72,7 @@ pub(in crate::leaf) fn band(upper: &HullChain, lower: &HullChain) -> (f64, f64) 
     }
     best.1 = on_edge(*first, *last, last.0).1;
     best.0 = -1.0;
-    // Corners of one hull against the edge of the other below or above them.
+    // The corners of one hull against the edges of the other one, below or above them.
     let mut against = |corners: &[Point], edges: &[Point], sign: f64| {
         let mut rest = edges;
         for &c in corners {

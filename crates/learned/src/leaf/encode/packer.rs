@@ -1,114 +1,123 @@
-//! Bulk packing for CREATE INDEX: ascending entries in, full leaves out.
+//! Bulk packing for CREATE INDEX: ascending entries to full leaves.
 
 use crate::key::Entry;
 use crate::leaf::edit::contents::Contents;
 use crate::leaf::encode::encoder::Encoder;
 use crate::leaf::encode::partition::unit_for;
-use crate::leaf::format::{Layout, MAX_SLOTS, Packed, UNIT};
+use crate::leaf::format::{Layout, OwnedRun, bitmap_bytes};
+use crate::policy::leaf::{
+    ESTIMATE_SLACK, FIRST_GATHERED, GATHER_MARGIN, GATHER_MARGIN_DECAY, GATHER_SURPLUS,
+    LOG_ROOM_OF_A_BUILD, MAX_COARSE_LEAVES, MAX_COARSE_SIZE, MAX_GATHER_GROWTH, MAX_SLOTS,
+    MAX_WAIT_FOR_COARSE, MIN_FILL_PERCENT, MIN_GATHER_STEP, PARTITION_UNIT,
+};
 
-/// Turns ascending entries into leaves that are `fill` percent full.
+/// Turns ascending entries into leaves that are filled to a fill factor.
 ///
-/// Entries are gathered until they are likely to fill a page (by the last page's density), then partitioned, and
-/// a page takes as many as fit. So most entries are partitioned once. Pages of long runs are followed by pages partitioned
-/// coarsely, as long as these are as dense.
+/// The packer gathers entries until they are likely to fill a leaf, by the density of the leaf
+/// before. Then it plans their runs, and a leaf takes as many entries as fit. So most entries are
+/// partitioned once. A leaf of long runs is followed by leaves that are partitioned coarsely, as
+/// long as these are as dense.
 #[derive(Debug)]
 pub struct Packer<const W: usize> {
     entries: Vec<Entry<W>>,
     encoder: Encoder<W>,
     low: Entry<W>,
-    /// How many entries to gather before trying.
+    /// Number of entries to gather before the next leaf is tried.
     target: usize,
-    /// Bytes and slots a page may take.
+    /// Largest number of bytes of a leaf, of [`Layout::ROOM`].
     bytes: usize,
+    /// Largest number of slots of a leaf.
     slots: usize,
     coarse: Coarse,
-    /// How much more to gather than the last page took, in 1/256 of that.
+    /// Number of entries to gather beyond those of the last leaf, in 1/256 of these.
     margin: usize,
 }
 
-/// What the last page that was partitioned finely tells of those that follow.
+/// What the last leaf that was partitioned finely tells of the next ones.
 #[derive(Debug)]
 struct Coarse {
-    /// Entries of a unit.
+    /// Length of a unit of the next leaf.
     unit: usize,
-    /// Bytes and entries of that page.
+    /// Number of bytes of that leaf.
     bytes: usize,
+    /// Number of entries of that leaf.
     entries: usize,
-    /// Coarse pages since then.
-    pages: usize,
-    /// Fine pages to come before another coarse one is tried, and how many after the next failure.
+    /// Number of coarse leaves since then.
+    leaves: usize,
+    /// Number of fine leaves before a coarse one is tried again.
     wait: usize,
-    longer: usize,
+    /// The wait after the next failure.
+    next_wait: usize,
 }
 
 impl Coarse {
-    const NOT: Self = Self {
-        unit: UNIT,
+    /// Nothing is known: the next leaf is partitioned finely.
+    const UNKNOWN: Self = Self {
+        unit: PARTITION_UNIT,
         bytes: 0,
         entries: 0,
-        pages: 0,
+        leaves: 0,
         wait: 0,
-        longer: 1,
+        next_wait: 1,
     };
 
-    /// A fine page of so many runs is done.
-    fn learn(&mut self, runs: usize, bytes: usize, entries: usize) {
+    /// Notes a fine leaf of `runs` runs.
+    fn note_fine(&mut self, runs: usize, bytes: usize, entries: usize) {
         self.wait = self.wait.saturating_sub(1);
         if self.wait == 0 {
             self.unit = unit_for(entries, runs);
-            (self.bytes, self.entries, self.pages) = (bytes, entries, 0);
+            (self.bytes, self.entries, self.leaves) = (bytes, entries, 0);
         }
     }
 
-    /// A coarse page is done.
-    fn trust(&mut self) {
-        /// After so many coarse pages comes a fine one.
-        const TRUST: usize = 15;
-        self.pages += 1;
-        self.longer = 1;
-        if self.pages >= TRUST {
-            self.unit = UNIT;
+    /// Notes a coarse leaf that is about as dense as the fine one.
+    fn note_coarse(&mut self) {
+        self.leaves += 1;
+        self.next_wait = 1;
+        if self.leaves >= MAX_COARSE_LEAVES {
+            self.unit = PARTITION_UNIT;
         }
     }
 
-    /// A coarse page turned out worse.
-    fn doubt(&mut self) {
-        self.unit = UNIT;
-        self.wait = self.longer;
-        self.longer = (2 * self.longer).min(32);
+    /// Notes a coarse leaf that is less dense than the fine one.
+    fn note_failure(&mut self) {
+        self.unit = PARTITION_UNIT;
+        self.wait = self.next_wait;
+        self.next_wait = (2 * self.next_wait).min(MAX_WAIT_FOR_COARSE);
     }
 
-    /// Whether a page is less dense than that one by 1/32.
-    fn is_worse(&self, bytes: usize, entries: usize) -> bool {
-        32 * bytes * self.entries > 33 * self.bytes * entries
+    /// Whether the next leaf is partitioned coarsely.
+    fn is_coarse(&self) -> bool {
+        self.unit > PARTITION_UNIT
+    }
+
+    /// Whether a leaf of these bytes and entries is less dense than the fine one.
+    fn is_less_dense(&self, bytes: usize, entries: usize) -> bool {
+        MAX_COARSE_SIZE.is_exceeded(bytes * self.entries, self.bytes * entries)
     }
 }
 
 impl<const W: usize> Packer<W> {
-    /// Log entries that a page has room for, unless it is to be filled to the last byte.
-    const INSERTS: usize = 12;
-    /// Bounds of the margin. Too many entries are partitioned in vain once, too few of them all.
-    const MARGIN: (usize, usize) = (8, 64);
-
-    /// A packer that fills pages to `fill` percent (10 to 100).
+    /// A packer that fills leaves to `fill` percent of a page ([`MIN_FILL_PERCENT`] to 100).
     pub fn new(fill: u8) -> Self {
-        let percent = usize::from(fill.clamp(10, 100));
+        let percent = usize::from(fill).clamp(MIN_FILL_PERCENT, 100);
         let bytes = Layout::<W>::ROOM * percent / 100;
-        // A page that is not to be full has room for a few inserts.
-        let roomy = Layout::<W>::ROOM - Self::INSERTS * Layout::<W>::ENTRY;
+        // A leaf that need not be full keeps room for a few inserts.
+        let roomy = Layout::<W>::ROOM - LOG_ROOM_OF_A_BUILD * Layout::<W>::ENTRY;
         Self {
             entries: Vec::new(),
             encoder: Encoder::new(),
             low: Entry::MIN,
-            target: 512,
+            target: FIRST_GATHERED,
             bytes: bytes.min(if percent < 100 { roomy } else { bytes }),
             slots: MAX_SLOTS * percent / 100,
-            coarse: Coarse::NOT,
-            margin: Self::MARGIN.0,
+            coarse: Coarse::UNKNOWN,
+            margin: GATHER_MARGIN.0,
         }
     }
 
-    /// Adds an entry above all before it. Gives a leaf now and then, all but the right link set.
+    /// Adds an entry, which is above all before it. Returns a leaf where one is full; its right
+    /// link is not set.
     pub fn push(&mut self, e: Entry<W>) -> Option<Contents<W>> {
         self.entries.push(e);
         if self.entries.len() >= self.target {
@@ -118,18 +127,19 @@ impl<const W: usize> Packer<W> {
         }
     }
 
-    /// The leaves that are left, at least one; the last one's high fence is [`Entry::MAX`].
+    /// The leaves of the entries that are left, at least one leaf. The high fence of the last one
+    /// is [`Entry::MAX`].
     pub fn finish(mut self) -> Vec<Contents<W>> {
         let mut leaves = Vec::new();
         while !self.entries.is_empty() {
-            // No waiting for more on the word of the estimate: what is left is tried for real.
-            self.coarse = Coarse::NOT;
-            self.encoder.partition(&self.entries, UNIT);
+            // The estimate may say that the entries do not fill a leaf, but no more will come.
+            self.coarse = Coarse::UNKNOWN;
+            self.encoder.plan(&self.entries, PARTITION_UNIT);
             match self.pack_runs() {
                 Some(leaf) => leaves.push(leaf),
                 None => {
                     let mut leaf = Contents::empty(self.low, Entry::MAX);
-                    leaf.runs = self.encoder.encode(&self.entries, UNIT);
+                    leaf.runs = self.encoder.encode(&self.entries, PARTITION_UNIT);
                     self.entries.clear();
                     leaves.push(leaf);
                     return leaves;
@@ -140,74 +150,82 @@ impl<const W: usize> Packer<W> {
         leaves
     }
 
-    /// A full leaf of the first entries, if they fill one.
+    /// A full leaf of the first of the gathered entries, if they fill one.
     fn pack(&mut self) -> Option<Contents<W>> {
-        self.encoder.partition(&self.entries, self.coarse.unit);
+        self.encoder.plan(&self.entries, self.coarse.unit);
         let estimate = self.encoder.estimate();
-        if estimate < self.bytes - self.bytes / 64 && self.entries.len() <= self.slots {
-            return self.gather(estimate, self.entries.len());
+        let enough = self.bytes - ESTIMATE_SLACK.times(self.bytes);
+        if estimate < enough && self.entries.len() <= self.slots {
+            return self.gather_more(estimate, self.entries.len());
         }
         self.pack_runs()
     }
 
-    /// A full leaf of the first entries as they are partitioned, if they really fill one.
+    /// A full leaf of the first of the planned runs, if they fill one.
     fn pack_runs(&mut self) -> Option<Contents<W>> {
-        let mut runs = Vec::with_capacity(self.encoder.segments());
+        let mut runs = Vec::with_capacity(self.encoder.planned_runs());
         let (mut used, mut taken) = (0, 0);
         let mut full = false;
-        for i in 0..self.encoder.segments() {
-            let spare = self.bytes.saturating_sub(used + Layout::<W>::RUN + 1);
+        for i in 0..self.encoder.planned_runs() {
+            let spare = self
+                .bytes
+                .saturating_sub(used + Layout::<W>::RUN_HEADER + 1);
             let slots = self.slots.saturating_sub(taken);
-            // Bits of data and bitmap for a slot.
+            // A slot takes a record's bits, and one of the bitmap.
             let most = |record: usize| (8 * spare / (record + 1)).min(slots);
-            let run = self.encoder.run(i, most);
-            let fits = run.as_ref().map_or(0, |run| run.head.slots);
+            let run = self.encoder.encode_planned(i, most);
+            let fits = run.as_ref().map_or(0, |run| run.header.slots);
             if let Some(run) = run {
-                used += Layout::<W>::RUN + run.data.len() + fits.div_ceil(8);
+                used += Layout::<W>::RUN_HEADER + run.data.len() + bitmap_bytes(fits);
                 taken += fits;
                 runs.push(run);
             }
-            full = fits < self.encoder.len(i);
+            full = fits < self.encoder.planned_len(i);
             if full {
                 break;
             }
         }
-        if self.coarse.unit > UNIT && self.coarse.is_worse(used, taken) {
-            self.coarse.doubt();
+        if self.coarse.is_coarse() && self.coarse.is_less_dense(used, taken) {
+            self.coarse.note_failure();
             return self.pack();
         }
         if full {
-            if self.coarse.unit == UNIT {
-                self.coarse.learn(runs.len(), used, taken);
+            if self.coarse.is_coarse() {
+                self.coarse.note_coarse();
             } else {
-                self.coarse.trust();
+                self.coarse.note_fine(runs.len(), used, taken);
             }
             return self.emit(runs, taken);
         }
-        self.gather(used, taken)
+        self.gather_more(used, taken)
     }
 
-    /// Waits for more entries, since these are not enough.
-    fn gather(&mut self, used: usize, taken: usize) -> Option<Contents<W>> {
-        self.margin = (2 * self.margin).min(Self::MARGIN.1);
-        let room = self.bytes.saturating_sub(used).max(self.bytes / 64);
+    /// Sets how many entries to gather, since those here do not fill a leaf: all `taken` of them
+    /// take `used` bytes.
+    fn gather_more(&mut self, used: usize, taken: usize) -> Option<Contents<W>> {
+        self.margin = (2 * self.margin).min(GATHER_MARGIN.1);
+        let room = self
+            .bytes
+            .saturating_sub(used)
+            .max(ESTIMATE_SLACK.times(self.bytes));
         let more = taken * room / used.max(1);
-        self.target = (taken + more + more / 8 + 16)
-            .min(2 * taken + 64)
+        let (factor, extra) = MAX_GATHER_GROWTH;
+        self.target = (taken + more + GATHER_SURPLUS.times(more) + MIN_GATHER_STEP)
+            .min(factor * taken + extra)
             .min((self.slots + 1).max(taken + 1));
         None
     }
 
-    /// The leaf of `taken` entries, of which there are more.
-    fn emit(&mut self, runs: Vec<Packed<W>>, taken: usize) -> Option<Contents<W>> {
+    /// The leaf of the first `taken` entries. There are more entries.
+    fn emit(&mut self, runs: Vec<OwnedRun<W>>, taken: usize) -> Option<Contents<W>> {
         let last = taken.checked_sub(1).and_then(|i| self.entries.get(i))?;
         let high = self.entries.get(taken)?.fence_after(last);
         let mut leaf = Contents::empty(self.low, high);
         leaf.runs = runs;
         self.low = high;
         self.entries.drain(..taken);
-        self.target = (taken + taken * self.margin / 256 + 16).min(self.slots + 1);
-        self.margin = (self.margin - self.margin / 8).max(Self::MARGIN.0);
+        self.target = (taken + taken * self.margin / 256 + MIN_GATHER_STEP).min(self.slots + 1);
+        self.margin = (self.margin - GATHER_MARGIN_DECAY.times(self.margin)).max(GATHER_MARGIN.0);
         Some(leaf)
     }
 }
@@ -217,10 +235,10 @@ mod tests {
     use super::*;
     use crate::key::tie_of;
 
-    /// Bits of evenly spaced floating-point numbers, both signs: so large that the estimate of
-    /// their size falls short.
+    /// The bits of evenly spaced floating-point numbers of both signs spread so far that the
+    /// estimate of their size is too low.
     #[test]
-    fn the_last_leaf_fits_whatever_the_estimate_says() {
+    fn the_last_leaf_fits_where_the_estimate_is_too_low() {
         for count in [700, 1500, 2999, 3014] {
             let mut entries: Vec<_> = (0..count)
                 .map(|i: u32| {

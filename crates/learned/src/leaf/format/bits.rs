@@ -1,6 +1,6 @@
-//! Bit fields in byte slices, low bits first. Reads beyond the slice give zeros.
+//! Bit fields in byte slices, low bits first. A read beyond the slice returns zeros.
 
-/// The low `width` bits set; `width` of 64 and more gives all of them.
+/// A word whose low `width` bits are set; all of them where `width` is 64 or more.
 #[inline(always)]
 pub(in crate::leaf) fn mask(width: u32) -> u64 {
     match 64u32.checked_sub(width) {
@@ -10,7 +10,7 @@ pub(in crate::leaf) fn mask(width: u32) -> u64 {
     }
 }
 
-/// Eight bytes at `at`, those beyond the end as zeros.
+/// The eight bytes at `at`; those beyond the end are zeros.
 #[inline(always)]
 pub(in crate::leaf) fn load(data: &[u8], at: usize) -> u64 {
     match data.get(at..).and_then(|s| s.first_chunk()) {
@@ -28,20 +28,21 @@ fn load_end(data: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(b)
 }
 
-/// `width` bits (0 to 64; `mask` is `mask(width)`) from bit `bit` on.
+/// The `width` bits (0 to 64) from bit `bit` on; `mask` is `mask(width)`.
 #[inline(always)]
 pub(in crate::leaf) fn read(data: &[u8], bit: usize, width: u32, mask: u64) -> u64 {
     let at = bit >> 3;
     let down = (bit & 7) as u32;
     let mut v = load(data, at) >> down;
     if width + down > 64 {
-        // A ninth byte: down is at least 1 here.
+        // The field has bits in a ninth byte: `down` is at least 1 here.
         v |= u64::from(data.get(at + 8).copied().unwrap_or(0)) << (64 - down);
     }
     v & mask
 }
 
-/// ORs the low `width` (0 to 64) bits of `v`, whose other bits must be 0, to bit `bit` and on; what lies beyond the slice is lost.
+/// ORs the low `width` bits (0 to 64) of `v` to `data`, from bit `bit` on. The other bits of `v`
+/// are 0. Bits beyond the slice are lost.
 #[inline(always)]
 pub(in crate::leaf) fn or(data: &mut [u8], bit: usize, v: u64, width: u32) {
     let up = (bit & 7) as u32;
@@ -74,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// Appends the low `width` (0 to 64) bits of `v`; its other bits must be 0.
+    /// Appends the low `width` bits (0 to 64) of `v`. The other bits of `v` are 0.
     #[inline(always)]
     pub(in crate::leaf) fn push(&mut self, v: u64, width: u32) {
         if width == 0 {
@@ -84,7 +85,7 @@ impl Writer {
         let used = self.used + width;
         if used >= 64 {
             self.bytes.extend_from_slice(&self.acc.to_le_bytes());
-            // The bits that did not go into acc; a shift by 64 means there were none left.
+            // The bits that did not fit `acc`. A shift by 64 means that there are none.
             self.acc = v.checked_shr(64 - self.used).unwrap_or(0);
             self.used = used - 64;
         } else {
@@ -92,7 +93,7 @@ impl Writer {
         }
     }
 
-    /// The bytes, the last one padded with zero bits.
+    /// The bytes; the last one is padded with zero bits.
     pub(in crate::leaf) fn finish(mut self) -> Vec<u8> {
         let tail = self.used.div_ceil(8) as usize;
         self.bytes
@@ -101,7 +102,7 @@ impl Writer {
     }
 }
 
-/// `count` bits of `data` from bit `from` on, moved to a byte boundary.
+/// The `count` bits of `data` from bit `from` on, moved to a byte boundary.
 pub(in crate::leaf) fn copy(data: &[u8], from: usize, count: usize) -> Vec<u8> {
     if let Some(bytes) = data.get(from / 8..from / 8 + count.div_ceil(8))
         && from.is_multiple_of(8)
@@ -130,14 +131,14 @@ pub(in crate::leaf) fn test(bitmap: &[u8], i: usize) -> bool {
     bitmap.get(i >> 3).is_some_and(|b| b >> (i & 7) & 1 == 1)
 }
 
-/// Sets or clears bit `i`, if it is within the bitmap.
+/// Sets bit `i` to `to`, if it is within the bitmap.
 pub(in crate::leaf) fn assign(bitmap: &mut [u8], i: usize, to: bool) {
     if let Some(b) = bitmap.get_mut(i >> 3) {
         *b = *b & !(1 << (i & 7)) | u8::from(to) << (i & 7);
     }
 }
 
-/// The bits set of `words` among `from..to`, ascending.
+/// The numbers of the bits that are set in `words`, among `from..to`, ascending.
 pub(in crate::leaf) fn ones(words: &[u64], from: usize, to: usize) -> impl Iterator<Item = usize> {
     let some = words
         .iter()
@@ -156,7 +157,7 @@ pub(in crate::leaf) fn ones(words: &[u64], from: usize, to: usize) -> impl Itera
     })
 }
 
-/// Number of set bits.
+/// Number of bits that are set.
 pub(in crate::leaf) fn count(bitmap: &[u8]) -> usize {
     bitmap.iter().map(|b| b.count_ones() as usize).sum()
 }

@@ -1,50 +1,84 @@
-//! Offsets, sizes and limits of a leaf.
+//! Where the parts of a leaf are. docs/format.md draws them.
 
-use crate::page::{SPECIAL, head};
+use crate::fences;
+use crate::page::{self, Page, SPECIAL, head};
+use crate::policy::leaf::{self as policy, EARLY_SPLIT_LOG_SHARE, SHORT_LOG_SHARE};
 
-/// Most slots of a page. Bounds the time a re-encode takes (and line indices, which are u16).
-pub const MAX_SLOTS: usize = 16384;
+/// Bytes of an entry that is stored plainly, for keys of `words` words.
+const fn entry_bytes(words: usize) -> usize {
+    8 * (words + 1)
+}
 
-/// A unit of partitioning, and the most slots of a run that counts as tiny.
-pub(in crate::leaf) const UNIT: usize = 32;
+/// Offset of the counts, which follow both fences, for keys of `words` words.
+const fn counts_at(words: usize) -> usize {
+    fences::LOW + 2 * entry_bytes(words)
+}
 
-/// Offsets and sizes of a leaf for keys of `W` words, in bytes.
+/// Bytes of the counts.
+const COUNTS_BYTES: usize = 8;
+
+/// Bytes of a run header, for keys of `words` words.
+const fn run_header_bytes(words: usize) -> usize {
+    24 + 24 * words
+}
+
+/// Offsets and sizes of a leaf for keys of `W` words, in bytes, and what follows from them.
 pub(in crate::leaf) struct Layout<const W: usize>;
 
 impl<const W: usize> Layout<W> {
-    /// Low fence.
-    pub(in crate::leaf) const LOW: usize = head::END;
-    /// High fence.
-    pub(in crate::leaf) const HIGH: usize = Self::LOW + 8 * (W + 1);
-    /// Runs u16, slots u16, dead u16, reserved u16.
-    pub(in crate::leaf) const COUNTS: usize = Self::HIGH + 8 * (W + 1);
-    /// The run directory.
-    pub(in crate::leaf) const DIRECTORY: usize = Self::COUNTS + 8;
-    /// A run header.
-    pub(in crate::leaf) const RUN: usize = 24 + 24 * W;
-    /// An entry of the insert log.
-    pub(in crate::leaf) const ENTRY: usize = 8 * (W + 1);
-    /// What directory, data, bitmap (or the room kept for it) and log may take together.
+    /// Offset of the low fence.
+    pub(in crate::leaf) const LOW: usize = fences::LOW;
+    /// Offset of the high fence.
+    pub(in crate::leaf) const HIGH: usize = Self::LOW + Self::ENTRY;
+    /// Offset of the counts: runs u16, slots u16, tombstones u16, reserved u16.
+    pub(in crate::leaf) const COUNTS: usize = counts_at(W);
+    /// Offset of the number of slots.
+    pub(in crate::leaf) const SLOTS: usize = Self::COUNTS + 2;
+    /// Offset of the number of tombstones.
+    pub(in crate::leaf) const TOMBSTONES: usize = Self::COUNTS + 4;
+    /// Offset of the run directory.
+    pub(in crate::leaf) const DIRECTORY: usize = Self::COUNTS + COUNTS_BYTES;
+    /// Bytes of a run header.
+    pub(in crate::leaf) const RUN_HEADER: usize = run_header_bytes(W);
+    /// Bytes of an entry of the insert log.
+    pub(in crate::leaf) const ENTRY: usize = entry_bytes(W);
+    /// Bytes that directory, data, bitmap (or the room kept for it) and log take together at most.
     pub(in crate::leaf) const ROOM: usize = SPECIAL - Self::DIRECTORY;
-    /// Most entries of the insert log: half of the room, so that half of a page's runs and all of its log fit
-    /// a page ([`Contents::halve`]). Few enough to be looked through by every search.
-    pub(in crate::leaf) const LOG: usize = {
-        let limit = Self::ROOM / 2 / Self::ENTRY;
-        if limit < 256 { limit } else { 256 }
-    };
-    /// The log's room grows by so many entries (a cache line), of which the free ones, which are zero, lie lowest:
-    /// not every entry changes `upper`, which would be logged too.
-    pub(in crate::leaf) const STEP: usize = {
-        let step = 64 / Self::ENTRY;
-        if step > 1 { step } else { 1 }
-    };
-    /// A page that is full while its log is shorter than this is cut in two rather than merged with it: it would soon be full again.
-    pub(in crate::leaf) const SHORT: usize = Self::LOG * 3 / 16;
-    /// A leaf with room for fewer log entries than these is split when its log is merged: it would be merged
-    /// again and again until the last byte is used. At 24 one merge in six is saved, but sessions that drift apart leave almost half as many leaves more.
-    pub(in crate::leaf) const LEAST: usize = 8;
-    /// The last leaf, if the last inserts all came at its end, is split when there is room for fewer than these (and so is the first, the
-    /// other way round): what is to come goes into the new leaf, and the last merges, of few entries each, would be a third of all. At a sixth the
-    /// leaves that 8 sessions leave behind overflow more often, by rows that come later.
-    pub(in crate::leaf) const AHEAD: usize = Self::LOG / 4;
+
+    /// Largest number of entries of the insert log.
+    pub(in crate::leaf) const MAX_LOG: usize = policy::max_log_entries(Self::ROOM, Self::ENTRY);
+    /// Number of entries by which the log's area grows. The free places of the area, which are
+    /// zero, lie below its entries.
+    pub(in crate::leaf) const LOG_STEP: usize = policy::log_growth_step(Self::ENTRY);
+    /// Number of entries below which a log counts as short.
+    pub(in crate::leaf) const SHORT_LOG: usize = SHORT_LOG_SHARE.times(Self::MAX_LOG);
+    /// Number of log entries: with less room than for these a leaf that grows at one end is split.
+    pub(in crate::leaf) const EARLY_SPLIT_ROOM: usize = EARLY_SPLIT_LOG_SHARE.times(Self::MAX_LOG);
+
+    /// Offset of the header of run `i`.
+    #[inline(always)]
+    pub(in crate::leaf) const fn run_header(i: usize) -> usize {
+        Self::DIRECTORY + i * Self::RUN_HEADER
+    }
 }
+
+/// Bytes of a bitmap with a bit for each of `slots` slots.
+#[inline(always)]
+pub(in crate::leaf) const fn bitmap_bytes(slots: usize) -> usize {
+    slots.div_ceil(8)
+}
+
+/// Offsets where the data of a leaf's runs begin and end, for keys of `words` words. This is for
+/// prefetching: nothing is checked.
+#[inline(always)]
+pub fn data_span(page: &Page, words: usize) -> (u16, u16) {
+    let counts = counts_at(words);
+    let runs = page::u16_at(page, counts);
+    let directory = (counts + COUNTS_BYTES) as u16;
+    let begin = runs
+        .wrapping_mul(run_header_bytes(words) as u16)
+        .wrapping_add(directory);
+    (begin, page::u16_at(page, page::pd::LOWER))
+}
+
+const _: () = assert!(fences::LOW == head::END);

@@ -1,15 +1,15 @@
-//! The bytes of a leaf: offsets and limits, bit-packed records, the header and the slots of a run.
+//! The bytes of a leaf: where its parts are, bit-packed records, the header and the slots of a run.
 //!
-//! - [`layout`]: where the parts of a page are, and how large they may become
-//! - [`bits`]: records and bitmaps of a number of bits
+//! - [`layout`]: offsets and sizes of the parts of a page
+//! - [`bits`]: fields and bitmaps that are a number of bits wide
 //! - [`run`]: a run on a page: its header and single slots
-//! - [`packed`]: a run in memory, with its own bytes
+//! - [`owned_run`]: a run in memory, with its own bytes
 
 pub(in crate::leaf) mod bits;
 mod layout;
-pub(in crate::leaf) mod packed;
+pub(in crate::leaf) mod owned_run;
 pub(in crate::leaf) mod run;
 
-pub use layout::MAX_SLOTS;
-pub(in crate::leaf) use layout::{Layout, UNIT};
-pub(in crate::leaf) use packed::Packed;
+pub use layout::data_span;
+pub(in crate::leaf) use layout::{Layout, bitmap_bytes};
+pub(in crate::leaf) use owned_run::OwnedRun;

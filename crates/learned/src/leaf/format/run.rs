@@ -1,31 +1,37 @@
-//! One run: its header, on the page and in memory, and decoding of slots.
+//! One run: its header, on the page and in memory, and the decoding of single slots.
 
 use crate::error::{Error, Result};
 use crate::key::Entry;
 use crate::leaf::format::Layout;
 use crate::leaf::format::bits;
-use crate::page::Block;
+use crate::page::{self, Block, Page};
 
 /// Set in the width byte of a column whose line descends.
 const DESCENDING: u8 = 0x80;
-/// Set in the TID's width byte where offsets count from 0 instead of 1 (no heap has such).
+/// Set in the TID's width byte where offsets count from 0 instead of 1. No heap has such offsets,
+/// but the format can hold any TID.
 const FROM_ZERO: u8 = 0x40;
 
-/// How one column of a run is coded: slot `i` with residual `r` has the value
+/// Offsets within a run header: the counts, then the code of the first word.
+const FIRST_WORD: usize = 8;
+/// Bytes of a word's code in a run header: base, scale, line.
+const WORD_BYTES: usize = 24;
+
+/// How one column of a run is coded. Slot `i` with residual `r` has the value
 /// `base + scale * (line(start + i) + r - bias)` in wrapping arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::leaf) struct ColumnCode {
-    /// Value at line index 0 of the run as first encoded.
+    /// Value at line index 0 of the run when it was encoded.
     pub base: u64,
     /// Greatest common divisor of the values' differences; at least 1.
     pub scale: u64,
-    /// Slope: `line(j) = multiplier * j >> shift`, rounded down. Below 2^32, or above -2^32.
+    /// Slope: `line(j) = multiplier * j >> shift`, rounded down. Between -2^32 and 2^32.
     pub multiplier: i64,
-    /// -63 to 63; below 0 shifts to the left.
+    /// -63 to 63; a negative shift is one to the left.
     pub shift: i8,
-    /// Bits of a residual, 0 to 64.
+    /// Number of bits of a residual, 0 to 64.
     pub width: u32,
-    /// What makes residuals non-negative: `mantissa << exponent`.
+    /// Mantissa and exponent of what makes residuals non-negative: `mantissa << exponent`.
     pub bias: (u8, u8),
     /// `mask(width)`.
     pub mask: u64,
@@ -78,7 +84,7 @@ impl ColumnCode {
             && self.multiplier == 1i64 << self.right
     }
 
-    /// The value where `multiplier * index` is `line` and the residual is `r`.
+    /// The value for a residual of `r` where `multiplier * index` is `line`.
     #[inline(always)]
     pub(in crate::leaf) fn on_line(&self, line: i64, r: u64) -> u64 {
         let line = ((line >> self.right) << self.left) as u64;
@@ -98,7 +104,7 @@ impl ColumnCode {
         self.on_line(self.multiplier.wrapping_mul(j as i64), r)
     }
 
-    /// The residual that gives `value` at line index `j`; None where there is none.
+    /// The residual for `value` at line index `j`; None where no residual gives it.
     pub(in crate::leaf) fn residual(&self, j: usize, value: u64) -> Option<u64> {
         let q = if value >= self.base {
             (value - self.base).checked_div(self.scale)?
@@ -111,14 +117,14 @@ impl ColumnCode {
         (r <= self.mask && self.value(j, r) == value).then_some(r)
     }
 
-    /// How far above `max`, the highest distance from the line, residuals could go without another bit.
+    /// How far distances from the line could go above `max`, the largest one, without another bit.
     pub(in crate::leaf) fn room_above(&self, max: u64) -> u64 {
         self.mask
             .saturating_sub(max.saturating_add(unpack_bias(self.bias)))
     }
 
-    /// Slots per unit of value and the slot (as a fraction, before clamping) of value `x` on the
-    /// middle of the band that the residuals fill.
+    /// Number of slots per unit of value, and the slot of value `x` on the middle of the band that
+    /// the residuals fill. The slot is a fraction and may lie outside of the run.
     #[inline(always)]
     pub(in crate::leaf) fn guess(&self, x: u64, start: usize) -> (f64, f64) {
         if self.multiplier == 0 || x < self.base {
@@ -132,7 +138,7 @@ impl ColumnCode {
     }
 }
 
-/// 2 to the power of `e`, -1022 to 1023.
+/// 2 to the power of `e`, for `e` from -1022 to 1023.
 #[inline(always)]
 fn power(e: i32) -> f64 {
     f64::from_bits(((1023 + e) as u64) << 52)
@@ -143,53 +149,58 @@ pub(in crate::leaf) fn unpack_bias((mantissa, exponent): (u8, u8)) -> u64 {
     u64::from(mantissa) << (exponent & 63)
 }
 
-/// What the header says of a run.
+/// The header of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::leaf) struct Head<const W: usize> {
+pub(in crate::leaf) struct RunHeader<const W: usize> {
     /// Number of slots, at least 1.
     pub slots: usize,
     /// Line index of slot 0.
     pub start: usize,
-    /// The ties' bits 48 to 63, in place.
+    /// Bits 48 to 63 of all ties of the run, in place.
     pub high: u64,
-    /// The key's words.
+    /// The codes of the key's words.
     pub words: [ColumnCode; W],
-    /// The TID as ordinal `block * per_block + offset - first`.
+    /// The code of the TID, as the ordinal `block * per_block + offset - first`.
     pub tid: ColumnCode,
-    /// The offsets' bound D, 1 to 65536.
+    /// Number of ordinals of a heap block (D in docs/format.md), 1 to 65536.
     pub per_block: u64,
-    /// The lowest offset number: 1, or 0 where that occurs.
+    /// The lowest offset number: 1, or 0 where a TID has that.
     pub first: u64,
 }
 
-impl<const W: usize> Head<W> {
-    /// Bits of a record.
+impl<const W: usize> RunHeader<W> {
+    /// Number of bits of a record.
     #[inline(always)]
-    pub(in crate::leaf) fn record(&self) -> usize {
+    pub(in crate::leaf) fn record_bits(&self) -> usize {
         self.words.iter().map(|w| w.width as usize).sum::<usize>() + self.tid.width as usize
     }
 
-    /// Bytes of the run's data.
+    /// Number of bytes of the run's data.
     #[inline(always)]
-    pub(in crate::leaf) fn bytes(&self) -> usize {
-        (self.slots * self.record()).div_ceil(8)
+    pub(in crate::leaf) fn data_bytes(&self) -> usize {
+        (self.slots * self.record_bits()).div_ceil(8)
     }
 
-    /// Reads the header at `at`; also gives the offset of the data.
+    /// The header at `at` of `page`, and the offset of the run's data.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where a word is wider than 64 bits, or the run has no slots.
     #[inline(always)]
     pub(in crate::leaf) fn read(page: &[u8], at: usize, block: Block) -> Result<(Self, usize)> {
-        let b = page.get(at..at + Layout::<W>::RUN).unwrap_or_default();
+        let b = page
+            .get(at..at + Layout::<W>::RUN_HEADER)
+            .unwrap_or_default();
         let mut words = [ColumnCode::constant(0); W];
         let mut widest = 0;
         for (i, word) in words.iter_mut().enumerate() {
-            let at = 8 + 24 * i;
+            let at = FIRST_WORD + WORD_BYTES * i;
             let base = bits::load(b, at);
             let scale = bits::load(b, at + 8);
             *word = read_line(bits::load(b, at + 16), base, scale, 0x7F);
             widest = word.width.max(widest);
         }
         let counts = bits::load(b, 0);
-        let at = 8 + 24 * W;
+        let at = FIRST_WORD + WORD_BYTES * W;
         let tid = bits::load(b, at);
         let line = bits::load(b, at + 8);
         let per_block = (tid >> 48) + 1;
@@ -198,7 +209,7 @@ impl<const W: usize> Head<W> {
             .wrapping_mul(per_block)
             .wrapping_add(tid >> 32 & 0xFFFF)
             .wrapping_sub(first);
-        let head = Self {
+        let header = Self {
             slots: (counts & 0xFFFF) as usize,
             start: (counts >> 32 & 0xFFFF) as usize,
             high: counts & 0xFFFF << 48,
@@ -207,13 +218,13 @@ impl<const W: usize> Head<W> {
             per_block,
             first,
         };
-        if widest > 64 || head.slots == 0 {
+        if widest > 64 || header.slots == 0 {
             return Err(Error::corrupted(block, "impossible run header"));
         }
-        Ok((head, (counts >> 16 & 0xFFFF) as usize))
+        Ok((header, (counts >> 16 & 0xFFFF) as usize))
     }
 
-    /// Appends the header to `out`.
+    /// Appends the header to `out`; `data` is the offset of the run's data in the page.
     pub(in crate::leaf) fn write(&self, data: usize, out: &mut Vec<u8>) {
         let counts =
             self.slots as u64 | (data as u64) << 16 | (self.start as u64) << 32 | self.high;
@@ -224,7 +235,7 @@ impl<const W: usize> Head<W> {
             write_line(w, 0, out);
         }
         let ordinal = self.tid.base.wrapping_add(self.first);
-        // base = block * per_block + offset - first, with offset - first < per_block.
+        // The base is block * per_block + offset - first, with offset - first < per_block.
         let block = self.tid.base / self.per_block;
         let offset = ordinal.wrapping_sub(block * self.per_block) & 0xFFFF;
         let tid = block & 0xFFFF_FFFF | offset << 32 | (self.per_block - 1) << 48;
@@ -233,13 +244,14 @@ impl<const W: usize> Head<W> {
         write_line(&self.tid, flag, out);
     }
 
-    /// The ordinal of a tie whose offset is within `first .. first + per_block`.
+    /// The ordinal of a tie whose offset lies in `first..first + per_block`.
     #[inline(always)]
     pub(in crate::leaf) fn ordinal(&self, tie: u64) -> u64 {
         (tie >> 16 & 0xFFFF_FFFF) * self.per_block + (tie & 0xFFFF).wrapping_sub(self.first)
     }
 
-    /// The residuals of `e`, words and TID, as the entry of `slot`; None where the run cannot have it there.
+    /// The residuals of `e`, words and TID, as the entry of `slot`; None where the run cannot hold
+    /// it there.
     #[inline]
     pub(in crate::leaf) fn residuals(&self, slot: usize, e: &Entry<W>) -> Option<([u64; W], u64)> {
         let j = self.start + slot;
@@ -262,7 +274,8 @@ impl<const W: usize> Head<W> {
     }
 }
 
-/// Multiplier, shift, width and bias, packed as on the page.
+/// A column's code from `line`: multiplier, shift, width and bias as they are packed on the page.
+/// `width` masks the bits of the width byte.
 #[inline(always)]
 fn read_line(line: u64, base: u64, scale: u64, width: u8) -> ColumnCode {
     let flags = (line >> 40) as u8;
@@ -281,6 +294,8 @@ fn read_line(line: u64, base: u64, scale: u64, width: u8) -> ColumnCode {
     )
 }
 
+/// Appends multiplier, shift, width and bias as they are packed on the page, with `flags` in the
+/// width byte.
 fn write_line(c: &ColumnCode, flags: u8, out: &mut Vec<u8>) {
     let descending = if c.multiplier < 0 { DESCENDING } else { 0 };
     out.extend_from_slice(&(c.multiplier.unsigned_abs() as u32).to_le_bytes());
@@ -292,46 +307,64 @@ fn write_line(c: &ColumnCode, flags: u8, out: &mut Vec<u8>) {
     ]);
 }
 
-/// A run that can be read: header and data. `data` may go on beyond the run.
+/// Number of slots of the run whose header is at `at`, without a look at the rest of the header.
+#[inline(always)]
+pub(in crate::leaf) fn slots_at(page: &Page, at: usize) -> usize {
+    usize::from(page::u16_at(page, at))
+}
+
+/// Line index of slot 0 of the run whose header is at `at`.
+#[inline(always)]
+pub(in crate::leaf) fn start_at(page: &Page, at: usize) -> u64 {
+    page::u64_at(page, at) >> 32 & 0xFFFF
+}
+
+/// Base of the first word of the run whose header is at `at`.
+#[inline(always)]
+pub(in crate::leaf) fn first_base_at(page: &Page, at: usize) -> u64 {
+    page::u64_at(page, at + FIRST_WORD)
+}
+
+/// A run that can be read: header and data. `data` may be longer than the run.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::leaf) struct Run<'a, const W: usize> {
-    pub head: Head<W>,
+    pub header: RunHeader<W>,
     pub data: &'a [u8],
-    /// Bits of a record.
+    /// Number of bits of a record.
     pub record: usize,
 }
 
 impl<'a, const W: usize> Run<'a, W> {
     #[inline(always)]
-    pub(in crate::leaf) fn new(head: Head<W>, data: &'a [u8]) -> Self {
+    pub(in crate::leaf) fn new(header: RunHeader<W>, data: &'a [u8]) -> Self {
         Self {
-            head,
+            header,
             data,
-            record: head.record(),
+            record: header.record_bits(),
         }
     }
 
-    /// The value of key word `word` in `slot`.
+    /// The value of word number `word` of the key in `slot`.
     #[inline(always)]
     pub(in crate::leaf) fn word(&self, word: usize, slot: usize) -> u64 {
         let mut bit = slot * self.record;
-        for (i, c) in self.head.words.iter().enumerate() {
+        for (i, c) in self.header.words.iter().enumerate() {
             if i == word {
                 let r = bits::read(self.data, bit, c.width, c.mask);
-                return c.value(self.head.start + slot, r);
+                return c.value(self.header.start + slot, r);
             }
             bit += c.width as usize;
         }
         0
     }
 
-    /// The TID ordinal in `slot`.
+    /// The ordinal of the TID in `slot`.
     #[inline(always)]
     pub(in crate::leaf) fn ordinal(&self, slot: usize) -> u64 {
-        let c = &self.head.tid;
+        let c = &self.header.tid;
         let bit = (slot + 1) * self.record - c.width as usize;
         c.value(
-            self.head.start + slot,
+            self.header.start + slot,
             bits::read(self.data, bit, c.width, c.mask),
         )
     }
@@ -346,12 +379,12 @@ impl<'a, const W: usize> Run<'a, W> {
         Entry::new(key, self.tie(slot))
     }
 
-    /// The tie in `slot`, by a division.
+    /// The tie in `slot`. This takes a division; [`Run::ties`] decodes many ties without one.
     #[inline(always)]
     pub(in crate::leaf) fn tie(&self, slot: usize) -> u64 {
         let ordinal = self.ordinal(slot);
-        let block = ordinal / self.head.per_block;
-        let offset = ordinal - block * self.head.per_block + self.head.first;
-        self.head.high | (block & 0xFFFF_FFFF) << 16 | offset & 0xFFFF
+        let block = ordinal / self.header.per_block;
+        let offset = ordinal - block * self.header.per_block + self.header.first;
+        self.header.high | (block & 0xFFFF_FFFF) << 16 | offset & 0xFFFF
     }
 }

@@ -1,14 +1,14 @@
-//! Decoding of many slots: one tight loop a column, so that what each loop needs stays in registers.
+//! Decoding of many slots: one tight loop for each column, so that all it needs stays in registers.
 
 use crate::key::Entry;
 use crate::leaf::format::bits;
 use crate::leaf::format::run::{ColumnCode, Run};
 
-/// A column's values slot by slot in one direction; the line is advanced by addition.
+/// The values of a column, slot by slot in one direction. The line moves on by an addition.
 struct ColumnReader<'a> {
     data: &'a [u8],
     column: &'a ColumnCode,
-    /// `multiplier * line index`, and what to add for the next slot.
+    /// `multiplier * line index`, and what the next slot adds to it.
     line: i64,
     line_step: i64,
     bit: usize,
@@ -16,11 +16,11 @@ struct ColumnReader<'a> {
 }
 
 impl ColumnReader<'_> {
-    /// Gives each of `to` its value.
+    /// Calls `set` for each item of `to`, with the item and its value.
     #[inline(always)]
     fn fill<T>(mut self, to: &mut [T], mut set: impl FnMut(&mut T, u64)) {
         let c = self.column;
-        // One load covers a residual of up to 57 bits wherever it starts.
+        // A residual of up to 57 bits lies within eight bytes, wherever it starts.
         if c.width == 0 {
             for to in to {
                 set(to, c.on_line(self.line, 0));
@@ -65,16 +65,16 @@ impl<const W: usize> Run<'_, W> {
         }
     }
 
-    /// `from < to`.
+    /// Appends the entries of slots `from..to`, for `from < to`; downwards where `DOWN` is set.
     fn decode<const DOWN: bool>(&self, from: usize, to: usize, out: &mut Vec<Entry<W>>) {
-        let head = &self.head;
+        let header = &self.header;
         let at = out.len();
         out.resize(at + (to - from), Entry::MIN);
         let out = out.get_mut(at..).unwrap_or_default();
         let slot = if DOWN { to - 1 } else { from };
         let mut bit = slot * self.record;
-        for (i, c) in head.words.iter().enumerate() {
-            self.cursor::<DOWN>(c, slot, bit).fill(out, |e, v| {
+        for (i, c) in header.words.iter().enumerate() {
+            self.reader::<DOWN>(c, slot, bit).fill(out, |e, v| {
                 if let Some(word) = e.key.get_mut(i) {
                     *word = v;
                 }
@@ -84,18 +84,19 @@ impl<const W: usize> Run<'_, W> {
         self.fill_ties::<DOWN, _>(slot, out, |e, tie| e.tie = tie);
     }
 
-    /// Hands the ties of all slots to `visit`, some at a time with the first one's slot.
+    /// Calls `visit` with the ties of all slots, a group at a time, and the first slot of the
+    /// group.
     pub(in crate::leaf) fn ties(&self, mut visit: impl FnMut(usize, &[u64])) {
         let mut ties = [0; 128];
-        for from in (0..self.head.slots).step_by(ties.len()) {
-            let count = (self.head.slots - from).min(ties.len());
+        for from in (0..self.header.slots).step_by(ties.len()) {
+            let count = (self.header.slots - from).min(ties.len());
             let ties = ties.get_mut(..count).unwrap_or_default();
             self.fill_ties::<false, _>(from, ties, |to, tie| *to = tie);
             visit(from, ties);
         }
     }
 
-    /// Gives each of `to` its tie, from `slot` on.
+    /// Calls `set` for each item of `out`, with the item and its tie, from `slot` on.
     #[inline(always)]
     fn fill_ties<const DOWN: bool, T>(
         &self,
@@ -103,12 +104,12 @@ impl<const W: usize> Run<'_, W> {
         out: &mut [T],
         mut set: impl FnMut(&mut T, u64),
     ) {
-        let head = &self.head;
-        let c = &head.tid;
-        let high = head.high;
-        let (per_block, first) = (head.per_block, head.first);
+        let header = &self.header;
+        let c = &header.tid;
+        let high = header.high;
+        let (per_block, first) = (header.per_block, header.first);
         if c.is_count() {
-            // A heap in order: no division at all.
+            // The rows are in the order of the heap: no division is needed.
             let ordinal = self.ordinal(slot);
             let mut block = ordinal / per_block;
             let mut offset = ordinal - block * per_block;
@@ -130,13 +131,14 @@ impl<const W: usize> Run<'_, W> {
             }
             return;
         }
-        // floor(ordinal / D) as the high half of a product with ceil(2^64 / D): exact for
-        // ordinals below 2^48, since the product's error is below ordinal * D / 2^64 (Granlund and
-        // Montgomery 1994). For D = 1 that number does not fit; `whole` stands in.
+        // floor(ordinal / D) is the high half of the product with ceil(2^64 / D). That is exact for
+        // ordinals below 2^48, since the error of the product is below ordinal * D / 2^64 (Granlund
+        // and Montgomery: Division by Invariant Integers using Multiplication, PLDI 1994). For
+        // D = 1 the factor does not fit a word: `whole` stands in for it.
         let reciprocal = (u64::MAX / per_block).wrapping_add(1);
         let whole = if per_block == 1 { u64::MAX } else { 0 };
         let bit = (slot + 1) * self.record - c.width as usize;
-        self.cursor::<DOWN>(c, slot, bit).fill(out, |to, ordinal| {
+        self.reader::<DOWN>(c, slot, bit).fill(out, |to, ordinal| {
             let block = ((u128::from(ordinal) * u128::from(reciprocal)) >> 64) as u64;
             let block = block.wrapping_add(ordinal & whole);
             let offset = ordinal.wrapping_sub(block.wrapping_mul(per_block));
@@ -144,9 +146,9 @@ impl<const W: usize> Run<'_, W> {
         });
     }
 
-    /// A cursor over a column from `slot` on, whose residual stands at `bit`.
+    /// A reader of a column from `slot` on. The residual of `slot` begins at `bit`.
     #[inline(always)]
-    fn cursor<'c, const DOWN: bool>(
+    fn reader<'c, const DOWN: bool>(
         &'c self,
         column: &'c ColumnCode,
         slot: usize,
@@ -156,7 +158,7 @@ impl<const W: usize> Run<'_, W> {
         ColumnReader {
             data: self.data,
             column: c,
-            line: c.multiplier.wrapping_mul((self.head.start + slot) as i64),
+            line: c.multiplier.wrapping_mul((self.header.start + slot) as i64),
             line_step: if DOWN { -c.multiplier } else { c.multiplier },
             bit,
             bit_step: if DOWN {
@@ -168,6 +170,7 @@ impl<const W: usize> Run<'_, W> {
     }
 }
 
+/// The tie with these high bits, block and offset.
 #[inline(always)]
 fn tie(high: u64, block: u64, offset: u64) -> u64 {
     high | (block & 0xFFFF_FFFF) << 16 | offset & 0xFFFF

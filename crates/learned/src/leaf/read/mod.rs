@@ -1,9 +1,10 @@
-//! Reading a leaf as it lies in the page: nothing is unpacked.
+//! Reads of a leaf from the bytes of its page. Nothing is unpacked beforehand.
 //!
-//! - [`view`]: [`Leaf`](view::Leaf), a leaf over a page's bytes: search for an entry
+//! - [`view`]: [`Leaf`](view::Leaf), a leaf over the bytes of a page; the search for one entry
 //! - `range`: the entries of a range, in either direction
-//! - `seek`, `decode`: search in a run; stretches of its slots
-//! - [`suspects`]: entries whose rows may be dead
+//! - `seek`: the search in a run
+//! - `decode`: the entries of many slots of a run
+//! - [`suspects`]: the entries whose rows may be dead
 //! - [`verify`]: all checks of a page
 
 mod decode;

@@ -1,18 +1,17 @@
-//! Range reads of a leaf, in both directions, bounded by a limit.
-
-use crate::leaf::format::bits;
+//! Reads of a range of a leaf, in both directions, up to a limit.
 
 use crate::error::Result;
 use crate::key::Entry;
+use crate::leaf::format::bits;
 use crate::leaf::format::run::Run;
 use crate::leaf::read::view::Leaf;
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Appends to `out` at most `limit` live entries `e` with `from <= e < until`, ascending. True
-    /// if this leaf may hold further entries of the range.
+    /// Appends to `out` the live entries `e` with `from <= e < until`, ascending, at most `limit`
+    /// of them. Returns whether this leaf may hold more entries of the range.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read; `out` may have grown by then.
+    /// [`crate::Error::Corrupted`] where a run cannot be read. `out` may have grown by then.
     #[inline(always)]
     pub fn forward(
         &self,
@@ -30,11 +29,11 @@ impl<const W: usize> Leaf<'_, W> {
         self.packed_forward(from, until, limit, out)
     }
 
-    /// Appends to `out` at most `limit` live entries `e` with `from <= e < until`, descending. True
-    /// if this leaf may hold further entries of the range.
+    /// Appends to `out` the live entries `e` with `from <= e < until`, descending, at most `limit`
+    /// of them. Returns whether this leaf may hold more entries of the range.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupted`] where a run cannot be read; `out` may have grown by then.
+    /// [`crate::Error::Corrupted`] where a run cannot be read. `out` may have grown by then.
     #[inline]
     pub fn backward(
         &self,
@@ -66,11 +65,11 @@ impl<const W: usize> Leaf<'_, W> {
         let mut left = limit;
         let mut i = self.find(from)?;
         let mut run = self.run(i)?.run;
-        let mut slot = run.seek(from, 0, run.head.slots);
+        let mut slot = run.seek(from, 0, run.header.slots);
         loop {
-            let slots = run.head.slots;
-            if self.dead > 0 {
-                // Tombstones do not count, so the limit says nothing of slots.
+            let slots = run.header.slots;
+            if self.tombstones > 0 {
+                // Deleted slots do not count for the limit, so it does not bound the slots.
                 let end = end_of(&run, until, slot, slots);
                 let before = self.slots_before(i);
                 let bitmap = self.bitmap();
@@ -125,9 +124,9 @@ impl<const W: usize> Leaf<'_, W> {
         let mut left = limit;
         let mut i = self.find(until)?;
         let mut run = self.run(i)?.run;
-        let mut slot = run.seek(until, 0, run.head.slots);
+        let mut slot = run.seek(until, 0, run.header.slots);
         loop {
-            if self.dead > 0 {
+            if self.tombstones > 0 {
                 let start = start_of(&run, from, 0, slot);
                 let before = self.slots_before(i);
                 let bitmap = self.bitmap();
@@ -164,7 +163,7 @@ impl<const W: usize> Leaf<'_, W> {
             }
             i -= 1;
             run = self.run(i)?.run;
-            slot = run.head.slots;
+            slot = run.header.slots;
         }
     }
 
@@ -194,9 +193,9 @@ impl<const W: usize> Leaf<'_, W> {
         Ok(self.add_logged(from, until, limit, more, (out, at), |a, b| a < b))
     }
 
-    /// Merges the log's entries of the range into `out[at..]`, which is in order, and keeps `limit` entries.
-    /// `more`: packed entries may follow those in `out`; then these are `limit`, so that a log entry behind
-    /// the last of them is cut off.
+    /// Merges the log's entries of the range into `out[at..]`, which is in order, and keeps `limit`
+    /// entries. With `more`, entries of runs may follow those in `out`. Then `out[at..]` has
+    /// `limit` entries, so that a log entry behind the last of them is cut off.
     fn add_logged(
         &self,
         from: &Entry<W>,
@@ -215,7 +214,7 @@ impl<const W: usize> Leaf<'_, W> {
         let total = packed + log.len();
         out.resize(at + total, Entry::MIN);
         let all = out.get_mut(at..).unwrap_or_default();
-        // From the back, so that nothing is overwritten before it moved.
+        // From the back, so that no entry is overwritten before it has moved.
         let mut to = total;
         let mut log = log.iter().rev().peekable();
         while let Some(&&l) = log.peek() {
@@ -240,7 +239,8 @@ impl<const W: usize> Leaf<'_, W> {
     }
 }
 
-/// The first slot of `slot..most` not below `until`, else `most`. Most ranges are short: look near first.
+/// The first slot of `slot..most` that is not below `until`, else `most`. Most ranges are short, so
+/// the next slots are looked at first.
 #[inline(always)]
 fn end_of<const W: usize>(run: &Run<'_, W>, until: &Entry<W>, slot: usize, most: usize) -> usize {
     if slot >= most || !run.below(slot, until) {
@@ -255,7 +255,7 @@ fn end_of<const W: usize>(run: &Run<'_, W>, until: &Entry<W>, slot: usize, most:
     run.seek(until, slot + 2, most - 1)
 }
 
-/// The first slot of `least..slot` not below `from`, else `slot`.
+/// The first slot of `least..slot` that is not below `from`, else `slot`.
 #[inline(always)]
 fn start_of<const W: usize>(run: &Run<'_, W>, from: &Entry<W>, least: usize, slot: usize) -> usize {
     if slot <= least || run.below(slot - 1, from) {

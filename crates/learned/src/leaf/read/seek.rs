@@ -1,12 +1,13 @@
-//! Search within a run.
+//! The search within a run.
 
 use std::cmp::Ordering;
 
 use crate::key::Entry;
 use crate::leaf::format::run::Run;
+use crate::policy::leaf::MAX_GUESSES;
 
-/// Which column the search goes by: the first that is not constant over the run.
-enum By {
+/// The column by which a search interpolates: the first one that is not constant over the run.
+enum SearchColumn {
     Word(usize),
     Tid,
 }
@@ -22,22 +23,22 @@ impl<const W: usize> Run<'_, W> {
                 Ordering::Equal => {}
             }
         }
-        // Bounds mostly have tie 0: no need to decode.
+        // The bounds of a range mostly have a tie of 0. Then the tie need not be decoded.
         e.tie != 0 && self.tie(slot) < e.tie
     }
 
-    /// The first slot of `lo..hi` whose entry is not below `e`, else `hi`; given that those before
-    /// `lo` are below `e` and those from `hi` on are not.
+    /// The first slot of `lo..hi` whose entry is not below `e`, else `hi`. All slots before `lo`
+    /// are below `e`; those from `hi` on are not.
     ///
-    /// Interpolation: the line is inverted at `e` and the guess corrected by the distance of what is found there,
-    /// a few times; then galloping and bisection. A guess only chooses what is compared
-    /// next; the answer always comes from comparisons on both of its sides.
+    /// The search interpolates: it inverts the line at `e` and corrects its guess by the distance
+    /// to the value found there, up to [`MAX_GUESSES`] times. Then it gallops, and bisects. A guess
+    /// only chooses the next comparison. The result always follows from comparisons on both sides.
     #[inline(always)]
     pub(in crate::leaf) fn seek(&self, e: &Entry<W>, mut lo: usize, mut hi: usize) -> usize {
-        let mut by = By::Tid;
-        for (i, (c, x)) in self.head.words.iter().zip(&e.key).enumerate() {
+        let mut by = SearchColumn::Tid;
+        for (i, (c, x)) in self.header.words.iter().zip(&e.key).enumerate() {
             if !c.is_constant() {
-                by = By::Word(i);
+                by = SearchColumn::Word(i);
                 break;
             }
             match c.base.cmp(x) {
@@ -47,37 +48,37 @@ impl<const W: usize> Run<'_, W> {
             }
         }
         let (column, x) = match by {
-            By::Word(i) => match (self.head.words.get(i), e.key.get(i)) {
+            SearchColumn::Word(i) => match (self.header.words.get(i), e.key.get(i)) {
                 (Some(c), Some(x)) => (c, *x),
                 _ => return lo,
             },
-            By::Tid => {
-                match self.head.high.cmp(&(e.tie & 0xFFFF << 48)) {
+            SearchColumn::Tid => {
+                match self.header.high.cmp(&(e.tie & 0xFFFF << 48)) {
                     Ordering::Less => return hi,
                     Ordering::Greater => return lo,
                     Ordering::Equal => {}
                 }
-                let head = &self.head;
-                let last = head.first + head.per_block - 1;
-                let offset = (e.tie & 0xFFFF).clamp(head.first, last.min(0xFFFF));
-                (&head.tid, head.ordinal(e.tie & !0xFFFF | offset))
+                let header = &self.header;
+                let last = header.first + header.per_block - 1;
+                let offset = (e.tie & 0xFFFF).clamp(header.first, last.min(0xFFFF));
+                (&header.tid, header.ordinal(e.tie & !0xFFFF | offset))
             }
         };
         let mut up = true;
         if column.multiplier != 0 {
-            let (inverse, mut at) = column.guess(x, self.head.start);
-            for _ in 0..4 {
+            let (inverse, mut at) = column.guess(x, self.header.start);
+            for _ in 0..MAX_GUESSES {
                 if lo >= hi {
                     return lo;
                 }
-                // A float to integer cast saturates.
+                // The cast of a float to an integer saturates.
                 let slot = (at as usize).clamp(lo, hi - 1);
                 let v = match by {
-                    By::Word(i) => self.word(i, slot),
-                    By::Tid => self.ordinal(slot),
+                    SearchColumn::Word(i) => self.word(i, slot),
+                    SearchColumn::Tid => self.ordinal(slot),
                 };
                 up = match by {
-                    By::Word(_) if v != x => v < x,
+                    SearchColumn::Word(_) if v != x => v < x,
                     _ => self.below(slot, e),
                 };
                 if up {

@@ -1,30 +1,33 @@
-//! Which of a leaf's entries may be of dead rows.
+//! The entries of a leaf whose rows may be dead.
 
 use crate::error::Result;
 use crate::leaf::format::bits;
 use crate::leaf::format::run::Run;
 use crate::leaf::read::view::Leaf;
 
-/// Offsets of a block of the table that may be dead, a bit for each.
+/// Offsets of a block of the table whose rows may be dead, a bit for each.
 pub type Offsets = [u64; 5];
 
 /// An entry whose row may be dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suspect {
-    /// Where the row is.
+    /// The tie of the entry, with the TID of its row.
     pub tie: u64,
-    /// Which entry of the leaf it is: entries of the log by age, the newest first, then all slots.
+    /// The place of the entry in the leaf. Places count the entries of the log, newest first, then
+    /// all slots.
     pub place: usize,
 }
 
-/// Who knows which rows are dead.
+/// Tells which rows are dead.
 pub trait Dead {
-    /// Those offsets of this block of the table whose rows may be dead; None where it may be any.
+    /// The offsets of a block of the table whose rows may be dead. None where nothing is known of
+    /// the block: any of its rows may be dead.
     fn offsets(&self, _block: u32) -> Option<&Offsets> {
         None
     }
 
-    /// Adds the places (ascending) of the suspects whose row is dead. These are all of a leaf, each once, their places ascending.
+    /// Appends the places of those suspects whose row is dead, ascending. `suspects` are all
+    /// suspects of a leaf, their places ascending, each of them once.
     fn find(&mut self, suspects: &[Suspect], places: &mut Vec<usize>);
 }
 
@@ -36,19 +39,19 @@ impl<F: FnMut(u64) -> bool> Dead for F {
 }
 
 impl<const W: usize> Leaf<'_, W> {
-    /// Adds the live entries whose rows may be dead, places ascending.
+    /// Appends the live entries whose rows may be dead, their places ascending.
     ///
     /// # Errors
     /// [`crate::Error::Corrupted`] where a run cannot be read.
     pub fn suspects(&self, dead: &dyn Dead, suspects: &mut Vec<Suspect>) -> Result<()> {
-        let mut of_block = OfBlock {
+        let mut block = CachedBlock {
             dead,
             last: None,
             offsets: None,
         };
         for place in 0..self.log {
             let tie = self.logged(place).tie;
-            if of_block.contains(tie) {
+            if block.contains(tie) {
                 suspects.push(Suspect { tie, place });
             }
         }
@@ -56,18 +59,18 @@ impl<const W: usize> Leaf<'_, W> {
         let mut before = 0;
         for i in 0..self.runs {
             let run = self.run(i)?.run;
-            // Before they are visited: a damaged page may claim very many.
-            if before + run.head.slots > self.slots {
+            // Before the slots are visited: a damaged page may claim any number of them.
+            if before + run.header.slots > self.slots {
                 return Err(self.fault("slots are miscounted"));
             }
-            run.suspects(&mut of_block, |slot, tie| {
+            run.suspects(&mut block, |slot, tie| {
                 let slot = before + slot;
                 if bitmap.is_empty() || !bits::test(bitmap, slot) {
                     let place = self.log + slot;
                     suspects.push(Suspect { tie, place });
                 }
             });
-            before += run.head.slots;
+            before += run.header.slots;
         }
         if before != self.slots {
             return Err(self.fault("slots are miscounted"));
@@ -76,14 +79,15 @@ impl<const W: usize> Leaf<'_, W> {
     }
 }
 
-/// What is known of the block asked about last, which mostly is the next one, too.
-struct OfBlock<'a> {
+/// What is known of the block that was asked about last. The next question is mostly about the same
+/// block.
+struct CachedBlock<'a> {
     dead: &'a dyn Dead,
     last: Option<u32>,
     offsets: Option<&'a Offsets>,
 }
 
-impl<'a> OfBlock<'a> {
+impl<'a> CachedBlock<'a> {
     #[inline(always)]
     fn offsets(&mut self, block: u32) -> Option<&'a Offsets> {
         if self.last != Some(block) {
@@ -101,35 +105,38 @@ impl<'a> OfBlock<'a> {
             .map(|offsets| offsets.get(offset / 64));
         match word {
             Some(Some(word)) => word >> (offset % 64) & 1 == 1,
-            // Nothing is known, or it is beyond what any heap has.
+            // Nothing is known of the block, or the offset is one that no heap has.
             _ => true,
         }
     }
 }
 
 impl<const W: usize> Run<'_, W> {
-    /// Hands slot and tie of the suspects to `visit`.
-    fn suspects(&self, of_block: &mut OfBlock<'_>, mut visit: impl FnMut(usize, u64)) {
-        if !self.head.tid.is_count() {
+    /// Calls `visit` with the slot and the tie of each suspect.
+    fn suspects(&self, block: &mut CachedBlock<'_>, mut visit: impl FnMut(usize, u64)) {
+        if !self.header.tid.is_count() {
             self.ties(|from, ties| {
                 for (slot, &tie) in (from..).zip(ties) {
-                    if of_block.contains(tie) {
+                    if block.contains(tie) {
                         visit(slot, tie);
                     }
                 }
             });
             return;
         }
-        // Row after row of the table: of each block only the suspects are looked at.
-        let (per_block, slots) = (self.head.per_block, self.head.slots);
+        // The slots are consecutive rows of the table, so only the suspects of each block are
+        // looked at.
+        let (per_block, slots) = (self.header.per_block, self.header.slots);
         let mut tie = self.tie(0);
         let mut slot = 0;
         while slot < slots {
             let offset = tie & 0xFFFF;
-            let left = (self.head.first + per_block).saturating_sub(offset).max(1);
+            let left = (self.header.first + per_block)
+                .saturating_sub(offset)
+                .max(1);
             let count = (left as usize).min(slots - slot);
             let end = offset as usize + count;
-            match of_block.offsets((tie >> 16) as u32) {
+            match block.offsets((tie >> 16) as u32) {
                 Some(offsets) if end <= 64 * offsets.len() => {
                     for at in bits::ones(offsets, offset as usize, end) {
                         let further = at - offset as usize;

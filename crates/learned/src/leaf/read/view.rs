@@ -1,63 +1,51 @@
-//! The read-only view of a leaf: what a search needs, and no more than it needs.
+//! The view of a leaf over the bytes of its page: what a search needs, and no more.
 
 use crate::error::{Error, Result};
+use crate::fences::entry_at;
 use crate::key::Entry;
-use crate::leaf::format::run::{Head, Run};
-use crate::leaf::format::{Layout, MAX_SLOTS, bits};
+use crate::leaf::format::run::{Run, RunHeader, first_base_at, slots_at, start_at};
+use crate::leaf::format::{Layout, bitmap_bytes, bits};
 use crate::page::{self, Block, Kind, Page, SPECIAL};
+use crate::policy::leaf::MAX_SLOTS;
 
-/// A leaf page's bytes, read in place.
+/// A leaf, read in place from the bytes of its page.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf<'a, const W: usize> {
     pub(in crate::leaf) page: &'a Page,
     pub(in crate::leaf) block: Block,
+    /// Number of runs.
     pub(in crate::leaf) runs: usize,
+    /// Number of slots of all runs.
     pub(in crate::leaf) slots: usize,
-    pub(in crate::leaf) dead: usize,
-    /// Entries of the log.
+    /// Number of slots that have a tombstone.
+    pub(in crate::leaf) tombstones: usize,
+    /// Number of entries of the insert log.
     pub(in crate::leaf) log: usize,
-    /// Free places of the log, below them.
+    /// Number of free places of the log, which lie below its entries.
     pub(in crate::leaf) free: usize,
+    /// Offset of the hole.
     pub(in crate::leaf) lower: usize,
+    /// Offset of the end of the hole.
     pub(in crate::leaf) upper: usize,
 }
 
-/// Where the data of a leaf's runs begins and ends, for keys of so many words. For prefetching: nothing
-/// is checked.
-#[inline(always)]
-pub fn data_span(page: &Page, words: usize) -> (u16, u16) {
-    let counts = Layout::<0>::COUNTS + 16 * words;
-    let runs = page::u16_at(page, counts);
-    let run = (Layout::<0>::RUN + 24 * words) as u16;
-    let begin = runs.wrapping_mul(run).wrapping_add(counts as u16 + 8);
-    (begin, page::u16_at(page, page::pd::LOWER))
-}
-
-/// Entries found in the log: mostly none or one.
+/// Entries found in the log; mostly none or one.
 pub(in crate::leaf) type LogMatches<const W: usize> = smallvec::SmallVec<[Entry<W>; 4]>;
 
-/// A run of the page, and the number of slots before it.
+/// A run of the page, and where it is.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::leaf) struct Placed<'a, const W: usize> {
+pub(in crate::leaf) struct PlacedRun<'a, const W: usize> {
     pub run: Run<'a, W>,
-    /// Offset of its data in the page.
+    /// Offset of the run's data in the page.
     pub data: usize,
 }
 
-/// An entry stored plainly at `at`.
-#[inline(always)]
-pub(in crate::leaf) fn entry_at<const W: usize>(page: &Page, at: usize) -> Entry<W> {
-    Entry::new(
-        std::array::from_fn(|i| page::u64_at(page, at + 8 * i)),
-        page::u64_at(page, at + 8 * W),
-    )
-}
-
 impl<'a, const W: usize> Leaf<'a, W> {
-    /// The leaf in `page`, after checks that cost little: kind, level, counts, offsets.
+    /// The leaf in `page`, which is block `block`, after checks that cost little: kind, level,
+    /// counts, offsets.
     ///
     /// # Errors
-    /// [`Error::Corrupted`] where the page is no leaf or its header contradicts itself.
+    /// [`Error::Corrupted`] where the page is not a leaf, or its header contradicts itself.
     #[inline(always)]
     pub fn open(page: &'a Page, block: Block) -> Result<Self> {
         let (lower, upper) = page::hole(page, block)?;
@@ -69,21 +57,21 @@ impl<'a, const W: usize> Leaf<'a, W> {
             block,
             runs: field(0),
             slots: field(1),
-            dead: field(2),
+            tombstones: field(2),
             log,
             free: 0,
             lower,
             upper,
         };
-        let directory = Layout::<W>::DIRECTORY + leaf.runs * Layout::<W>::RUN;
+        let data = Layout::<W>::run_header(leaf.runs);
         let sane = page::kind(page) == Some(Kind::Leaf)
             && page::level(page) == 0
-            && directory + leaf.bitmap_bytes() <= lower
+            && data + leaf.bitmap_bytes() <= lower
             && leaf.slots <= MAX_SLOTS
-            && leaf.dead <= leaf.slots
+            && leaf.tombstones <= leaf.slots
             && leaf.runs <= leaf.slots
             && (leaf.runs == 0) == (leaf.slots == 0)
-            && leaf.log <= Layout::<W>::LOG
+            && leaf.log <= Layout::<W>::MAX_LOG
             && upper + log * Layout::<W>::ENTRY == SPECIAL;
         if log > 0 {
             leaf.free = leaf.free_places();
@@ -92,11 +80,11 @@ impl<'a, const W: usize> Leaf<'a, W> {
         if sane {
             Ok(leaf)
         } else {
-            Err(leaf.fault("no leaf, or its counts and offsets disagree"))
+            Err(leaf.fault("not a leaf, or its counts and offsets disagree"))
         }
     }
 
-    /// The error that blames this page.
+    /// The error for this page.
     #[cold]
     pub(in crate::leaf) fn fault(&self, what: &str) -> Error {
         Error::corrupted(self.block, what)
@@ -126,25 +114,25 @@ impl<'a, const W: usize> Leaf<'a, W> {
         page::flags(self.page)
     }
 
-    /// Whether `e` belongs here: low <= e < high.
+    /// Whether `e` lies between the fences: low <= e < high.
     #[inline]
     pub fn covers(&self, e: &Entry<W>) -> bool {
         self.low() <= *e && *e < self.high()
     }
 
-    /// Slots of the packed region, with those of deleted entries.
+    /// Number of slots of all runs, with those of deleted entries.
     #[inline]
     pub fn slots(&self) -> usize {
         self.slots
     }
 
-    /// Slots whose entries are deleted.
+    /// Number of slots whose entries are deleted.
     #[inline]
-    pub fn dead(&self) -> usize {
-        self.dead
+    pub fn tombstones(&self) -> usize {
+        self.tombstones
     }
 
-    /// Entries in the insert log.
+    /// Number of entries of the insert log.
     #[inline]
     pub fn log_len(&self) -> usize {
         self.log
@@ -156,23 +144,23 @@ impl<'a, const W: usize> Leaf<'a, W> {
         self.runs
     }
 
-    /// Live entries.
+    /// Number of live entries.
     #[inline]
     pub fn live(&self) -> usize {
-        self.slots - self.dead + self.log
+        self.slots - self.tombstones + self.log
     }
 
-    /// Bytes of the tombstone bitmap.
+    /// Number of bytes of the tombstone bitmap; 0 while no entry is deleted.
     #[inline(always)]
     pub(in crate::leaf) fn bitmap_bytes(&self) -> usize {
-        if self.dead > 0 {
-            self.slots.div_ceil(8)
+        if self.tombstones > 0 {
+            bitmap_bytes(self.slots)
         } else {
             0
         }
     }
 
-    /// End of the runs' data.
+    /// Offset of the end of the runs' data.
     #[inline(always)]
     pub(in crate::leaf) fn data_end(&self) -> usize {
         self.lower.saturating_sub(self.bitmap_bytes())
@@ -186,46 +174,46 @@ impl<'a, const W: usize> Leaf<'a, W> {
             .unwrap_or_default()
     }
 
-    /// Offset of the header of run `i`.
+    /// Run `i`, after a check that its data lie within the data of the page.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where the header or the data are not sound.
     #[inline(always)]
-    pub(in crate::leaf) fn header(i: usize) -> usize {
-        Layout::<W>::DIRECTORY + i * Layout::<W>::RUN
-    }
-
-    /// Run `i`, its data within the page's data.
-    #[inline(always)]
-    pub(in crate::leaf) fn run(&self, i: usize) -> Result<Placed<'a, W>> {
-        let (head, data) = Head::<W>::read(self.page, Self::header(i), self.block)?;
-        let directory = Self::header(self.runs);
-        // Data of no bytes has an offset too, so that an append in place can start there.
+    pub(in crate::leaf) fn run(&self, i: usize) -> Result<PlacedRun<'a, W>> {
+        let (header, data) =
+            RunHeader::<W>::read(self.page, Layout::<W>::run_header(i), self.block)?;
+        let directory = Layout::<W>::run_header(self.runs);
+        // Data of no bytes have an offset, too, so that an append in place can start there.
         match self.page.get(data..) {
-            Some(bytes) if data >= directory && data + head.bytes() <= self.data_end() => {
-                Ok(Placed {
-                    run: Run::new(head, bytes),
+            Some(bytes) if data >= directory && data + header.data_bytes() <= self.data_end() => {
+                Ok(PlacedRun {
+                    run: Run::new(header, bytes),
                     data,
                 })
             }
-            _ => Err(self.fault("a run's data are out of bounds")),
+            _ => Err(self.fault("the data of a run are out of bounds")),
         }
     }
 
-    /// Whether run `i` starts above `e`; from the first word alone where that tells.
+    /// Whether run `i` starts above `e`. The first word of the header mostly tells.
     #[inline(always)]
     fn starts_above(&self, i: usize, e: &Entry<W>) -> Result<bool> {
-        let at = Self::header(i);
-        let base = page::u64_at(self.page, at + 8);
+        let at = Layout::<W>::run_header(i);
+        let base = first_base_at(self.page, at);
         let word = e.key.first().copied().unwrap_or(0);
-        // The first word ascends: no value is below the base, and for start = 0 the first is the base.
+        // The first word ascends: no value is below the base. If the run starts at line index 0,
+        // its first value is the base.
         if base > word {
             return Ok(true);
         }
-        if base < word && page::u64_at(self.page, at) >> 32 & 0xFFFF == 0 {
+        if base < word && start_at(self.page, at) == 0 {
             return Ok(false);
         }
         Ok(self.run(i)?.run.entry(0) > *e)
     }
 
-    /// The run in which `e` is or would be: the last that does not start above it, else the first.
+    /// The run in which `e` is or would be: the last run that does not start above `e`, else the
+    /// first one.
     #[inline(always)]
     pub(in crate::leaf) fn find(&self, e: &Entry<W>) -> Result<usize> {
         let (mut lo, mut hi) = (1, self.runs);
@@ -240,8 +228,8 @@ impl<'a, const W: usize> Leaf<'a, W> {
         Ok(lo.saturating_sub(1))
     }
 
-    /// The entries in the middles of so many equal parts of the packed region, in order; fewer where it has fewer. Deleted ones
-    /// are among them.
+    /// The entries in the middles of `parts` equal parts of all slots, in order; fewer where there
+    /// are fewer slots. Deleted entries are among them.
     ///
     /// # Errors
     /// [`Error::Corrupted`] where a run cannot be read.
@@ -251,7 +239,7 @@ impl<'a, const W: usize> Leaf<'a, W> {
         let (mut slot, mut before) = (step / 2, 0);
         for i in 0..self.runs {
             let run = self.run(i)?.run;
-            let after = before + run.head.slots;
+            let after = before + run.header.slots;
             while slot < after {
                 some.push(run.entry(slot - before));
                 slot += step;
@@ -261,34 +249,34 @@ impl<'a, const W: usize> Leaf<'a, W> {
         Ok(some)
     }
 
-    /// Slots before run `i`; only tombstones need it.
+    /// Number of slots before run `i`. Only a look at tombstones needs it.
     pub(in crate::leaf) fn slots_before(&self, i: usize) -> usize {
         (0..i)
-            .map(|i| usize::from(page::u16_at(self.page, Self::header(i))))
+            .map(|i| slots_at(self.page, Layout::<W>::run_header(i)))
             .sum()
     }
 
-    /// Free places of the log: the lowest, whose ties are 0.
+    /// Number of free places of the log: the lowest ones, whose ties are 0.
     #[inline]
     fn free_places(&self) -> usize {
         let tie = |i| page::u64_at(self.page, self.upper + i * Layout::<W>::ENTRY + 8 * W);
-        let most = (Layout::<W>::STEP - 1).min(self.log);
+        let most = (Layout::<W>::LOG_STEP - 1).min(self.log);
         (0..most).take_while(|&i| tie(i) == 0).count()
     }
 
-    /// Where entry `i` of the log is.
+    /// Offset of entry `i` of the log.
     #[inline(always)]
     pub(in crate::leaf) fn log_at(&self, i: usize) -> usize {
         self.upper + (self.free + i) * Layout::<W>::ENTRY
     }
 
-    /// Entry `i` of the log, newest first.
+    /// Entry `i` of the log; the newest one is entry 0.
     #[inline(always)]
     pub(in crate::leaf) fn logged(&self, i: usize) -> Entry<W> {
         entry_at(self.page, self.log_at(i))
     }
 
-    /// The log's entries with `from <= e < until`, in no order.
+    /// The entries `e` of the log with `from <= e < until`, in no order.
     #[inline(always)]
     pub(in crate::leaf) fn logged_between(
         &self,
@@ -299,7 +287,7 @@ impl<'a, const W: usize> Leaf<'a, W> {
         let first = |e: &Entry<W>| e.key.first().copied().unwrap_or(0);
         let (low, high) = (first(from), first(until));
         for i in 0..self.log {
-            // The first word alone mostly tells.
+            // The first word mostly tells.
             let word = page::u64_at(self.page, self.log_at(i));
             if low <= word && word <= high {
                 let e = self.logged(i);
@@ -319,10 +307,10 @@ impl<'a, const W: usize> Leaf<'a, W> {
         if self.runs > 0 {
             let i = self.find(e)?;
             let run = self.run(i)?.run;
-            let slot = run.seek(e, 0, run.head.slots);
-            if slot < run.head.slots
+            let slot = run.seek(e, 0, run.header.slots);
+            if slot < run.header.slots
                 && run.entry(slot) == *e
-                && (self.dead == 0 || !bits::test(self.bitmap(), self.slots_before(i) + slot))
+                && (self.tombstones == 0 || !bits::test(self.bitmap(), self.slots_before(i) + slot))
             {
                 return Ok(true);
             }

@@ -1,10 +1,12 @@
-//! Damaged pages: errors or wrong answers, never a panic.
+//! Damaged pages give errors or wrong answers, never a panic.
 
-use super::model::remove;
+use super::model::delete_dead;
 use super::*;
 use crate::page::PAGE_SIZE;
+use crate::rng::Rng;
 use proptest::prelude::*;
 
+/// Calls all functions of a leaf.
 fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
     let Ok(leaf) = Leaf::<W>::open(page, BLOCK) else {
         return;
@@ -37,21 +39,22 @@ fn call_everything<const W: usize>(page: &Page, probe: &[Entry<W>]) {
         c.insert(probe[0]);
         let _ = c.to_page();
         let _ = c.split(&probe[0], 90);
-        let _ = contents.clone().halve();
+        let _ = contents.clone().bisect();
         let mut c = contents.clone();
-        c.remove(&[0], (0..contents.slots()).step_by(3));
+        c.delete_places(&[0], (0..contents.slots()).step_by(3));
         let _ = c.to_page();
         let _ = contents.split(&probe[0], 90);
     }
 }
 
+/// Calls all functions of damaged copies of a leaf.
 fn damage<const W: usize>(shape: &str, seed: u64) {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let n = 1 + rng.below(3000) as usize;
     let all = entries::<W>(shape, n, seed);
     let (all, mut page) = full_page(&all);
     if seed.is_multiple_of(2) {
-        remove::<W>(&mut page, &mut |tie| Mix(tie).below(5) == 0);
+        delete_dead::<W>(&mut page, &mut |tie| Rng(tie).below(5) == 0);
     }
     for i in 0..seed % 20 {
         if let Some((patch, _)) = open::<W>(&page).try_log(&Entry::new([i; W], i), &[]) {
@@ -73,8 +76,9 @@ fn damage<const W: usize>(shape: &str, seed: u64) {
         for _ in 0..=rng.below(4) {
             let at = match rng.below(4) {
                 0 => rng.below(PAGE_SIZE as u64),
-                // Where the counts and the first run headers are.
+                // The server's page header.
                 1 => 8 + rng.below(16),
+                // The counts and the first run headers.
                 _ => (Layout::<W>::COUNTS as u64 + rng.below(160)).min(PAGE_SIZE as u64 - 1),
             };
             bad[at as usize] = [0, 1, 0xFF, rng.next() as u8][rng.below(4) as usize];
@@ -94,7 +98,7 @@ proptest! {
 
 #[test]
 fn noise_does_not_panic() {
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     for i in 0..300 {
         let (_, page) = full_page(&entries::<1>(SHAPES[i % SHAPES.len()], 400, i as u64));
         let mut page = page;
@@ -111,14 +115,14 @@ fn noise_does_not_panic() {
 }
 
 #[test]
-fn verify_sees_each_kind_of_damage() {
+fn verify_detects_each_kind_of_damage() {
     let (all, page) = full_page(&entries::<1>("uniform", 700, 3));
     let lower = usize::from(crate::page::u16_at(&page, crate::page::pd::LOWER));
     let cases: [(usize, &str); 6] = [
         (lower, "hole"),
         (lower - 300, "order"),
         (Layout::<1>::LOW + 7, "fence"),
-        (Layout::<1>::COUNTS + 4, "tombstones"),
+        (Layout::<1>::TOMBSTONES, "tombstones"),
         (Layout::<1>::DIRECTORY, "slots"),
         (PAGE_SIZE - 1, "special"),
     ];
@@ -127,7 +131,7 @@ fn verify_sees_each_kind_of_damage() {
         let mut bad = page.clone();
         bad[at] ^= 0xA5;
         if what == "order" {
-            // A record and more, whatever its columns.
+            // More than a record, whatever its columns are.
             bad[at..at + 16].fill(0xFF);
         }
         let verdict = Leaf::<1>::open(&bad, BLOCK).and_then(|l| l.verify());

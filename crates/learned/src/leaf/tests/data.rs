@@ -1,25 +1,9 @@
-//! Entries of many shapes, from a small generator of our own (repeatable, quick).
+//! Entries of many shapes, the same in every run.
 
 use crate::key::{Entry, NULL_BIT, tie_of};
+use crate::rng::Rng;
 
-pub struct Mix(pub u64);
-
-impl Mix {
-    pub fn next(&mut self) -> u64 {
-        // splitmix64
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-}
-
-/// The TID of row `i` with `rows` rows a heap page.
+/// The tie of row `i`, with `rows` rows on a heap page.
 pub fn heap(i: u64, rows: u64) -> u64 {
     tie_of((i / rows) as u32, (i % rows + 1) as u16)
 }
@@ -40,9 +24,10 @@ pub const SHAPES: [&str; 13] = [
     "wide rows",
 ];
 
-/// `n` strictly ascending entries of a shape; with two words the first is a device.
+/// At most `n` entries of a shape, strictly ascending. With two words or more the first word is a
+/// device.
 pub fn entries<const W: usize>(shape: &str, n: usize, seed: u64) -> Vec<Entry<W>> {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let mut at = 1u64 << 63 | rng.below(1 << 40);
     let mut out: Vec<Entry<W>> = (0..n as u64)
         .map(|i| {
@@ -87,13 +72,14 @@ pub fn entries<const W: usize>(shape: &str, n: usize, seed: u64) -> Vec<Entry<W>
                     (at, heap(i, 150))
                 }
                 "descending heap" => (i * 17, heap(n as u64 * 2 - i, 100)),
-                // D is 1.
+                // Each heap page has one row, so that the ordinals of a block are one.
                 "wide rows" => (i * 5, heap(rng.below(1 << 20), 1)),
                 _ => (i * 10_000_000, heap(i, 226)),
             };
             let mut key = [k; W];
             if W > 1 {
-                // About a hundred rows a device; its key repeats where the shape has duplicates.
+                // About a hundred rows for each device. Their keys repeat where the shape has
+                // duplicates.
                 key[0] = i / 100;
                 key[W - 1] = k;
             }

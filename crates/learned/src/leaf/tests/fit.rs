@@ -1,15 +1,15 @@
-//! No operation ever fails to fit: HAZARDS 1, and the worst that a full log can do.
+//! The results of all changes fit their pages, even after the merge of a full log.
 
-use super::model::{insert, remove};
+use super::model::{delete_dead, insert};
 use super::*;
 use crate::key::tie_of;
 
-/// Fills the log of a page with far entries, then adds one more; both parts must fit.
+/// Adds entries with distant TIDs, which fit no run, until the page is split several times.
 fn far_inserts<const W: usize>(shape: &str, n: usize, seed: u64) {
-    let mut rng = Mix(seed);
+    let mut rng = Rng(seed);
     let (all, page) = full_page(&entries::<W>(shape, n, seed));
     let mut pages = vec![page];
-    for _ in 0..3 * Layout::<W>::LOG {
+    for _ in 0..3 * Layout::<W>::MAX_LOG {
         let near = all[rng.below(all.len() as u64) as usize];
         let e = Entry::new(
             near.key,
@@ -38,17 +38,18 @@ fn far_inserts_into_full_pages() {
     }
 }
 
+/// Checks that both parts fit a page, and have all entries.
 fn both_fit<const W: usize>((left, right): &(Contents<W>, Contents<W>), all: &[Entry<W>]) {
     assert!(left.to_page().is_some() && right.to_page().is_some());
     assert_eq!([left.entries(), right.entries()].concat(), all);
 }
 
-/// A page full to the last byte, its log full too: the merge of the log must fit two pages.
+/// Where a page is full to the last byte, and so is its log, both parts of a split fit their pages.
 #[test]
 fn full_pages_with_full_logs() {
     fn full<const W: usize>(shape: &str) {
         let all = entries::<W>(shape, MAX_SLOTS * 2, 9);
-        let spare = Layout::<W>::LOG * Layout::<W>::ENTRY;
+        let spare = Layout::<W>::MAX_LOG * Layout::<W>::ENTRY;
         let mut n = full_page(&all).0.len();
         let mut contents = leaf_of(&all[..n]);
         while contents.bytes() + spare > Layout::<W>::ROOM || n > MAX_SLOTS {
@@ -56,8 +57,8 @@ fn full_pages_with_full_logs() {
             contents = leaf_of(&all[..n]);
         }
         let mut page = contents.to_page().unwrap();
-        let mut rng = Mix(1);
-        for _ in 0..=Layout::<W>::LOG {
+        let mut rng = Rng(1);
+        for _ in 0..=Layout::<W>::MAX_LOG {
             let near = all[rng.below(n as u64) as usize];
             let e = Entry::new(near.key, near.tie & 1 << 63 | tie_of(rng.next() as u32, 1));
             let leaf = open::<W>(&page);
@@ -67,7 +68,7 @@ fn full_pages_with_full_logs() {
             if let Some((patch, _)) = leaf.try_log(&e, &[]) {
                 patch.apply(&mut page);
             } else {
-                let parts = leaf.contents().unwrap().halve().unwrap();
+                let parts = leaf.contents().unwrap().bisect().unwrap();
                 both_fit(&parts, &leaf.contents().unwrap().entries());
                 for fill in [10, 50, 100] {
                     for place in [e, all[0], all[n - 1], Entry::MIN, Entry::MAX] {
@@ -91,20 +92,20 @@ fn full_pages_with_full_logs() {
 }
 
 #[test]
-fn scattered_deletes_never_grow_a_page() {
+fn scattered_deletions_never_grow_a_page() {
     for shape in SHAPES {
         for percent in [1, 2, 10, 50, 99] {
             let (all, mut page) = full_page(&entries::<1>(shape, MAX_SLOTS, 3));
             let before = open::<1>(&page).verify().unwrap().bytes;
-            let mut rng = Mix(percent);
-            let n = remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            let mut rng = Rng(percent);
+            let n = delete_dead::<1>(&mut page, &mut |_| rng.below(100) < percent);
             let verified = open::<1>(&page).verify().unwrap();
             assert_eq!(verified.live, all.len() - n, "{shape}");
             assert!(verified.bytes <= before + all.len().div_ceil(8));
-            // And once more, over the tombstones.
-            remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            // And once more, with the tombstones there.
+            delete_dead::<1>(&mut page, &mut |_| rng.below(100) < percent);
             open::<1>(&page).verify().unwrap();
-            remove::<1>(&mut page, &mut |_| true);
+            delete_dead::<1>(&mut page, &mut |_| true);
             assert_eq!(
                 open::<1>(&page).verify().unwrap().bytes,
                 Layout::<1>::DIRECTORY
@@ -128,7 +129,7 @@ fn a_page_extended_at_an_end_splits_there() {
         assert!((0.88..=0.9).contains(&share), "{share}");
         assert_eq!(left.live() + right.live(), all.len() + 1);
     }
-    // Elsewhere in halves.
+    // An insert elsewhere splits it in halves.
     let mut c = open::<1>(&page).contents().unwrap();
     let e = Entry::new(all[all.len() / 3].key, 1);
     c.insert(e);
@@ -136,16 +137,16 @@ fn a_page_extended_at_an_end_splits_there() {
     assert!(left.bytes().abs_diff(right.bytes()) < 200);
 }
 
-/// A merge leaves a run as it is, but for what is added at its end.
+/// A merge leaves a run as it is, but for the entries that are appended to it.
 #[test]
-fn a_run_takes_what_follows_it_and_fits() {
-    let mut rng = Mix(3);
+fn a_run_takes_entries_that_follow_it_and_fit() {
+    let mut rng = Rng(3);
     let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
     let mut c = leaf_of::<1>(&(0..500).map(&mut row).collect::<Vec<_>>());
     // A group of keys behind it.
     c.runs
         .extend(leaf_of::<1>(&(0..500).map(|i| row(i + (1 << 30))).collect::<Vec<_>>()).runs);
-    let before: Vec<_> = c.runs.iter().map(|r| (r.head, r.data.clone())).collect();
+    let before: Vec<_> = c.runs.iter().map(|r| (r.header, r.data.clone())).collect();
     let mut all = c.entries();
     c.log = (500..550).map(&mut row).rev().collect();
     all.extend(&c.log);
@@ -155,30 +156,31 @@ fn a_run_takes_what_follows_it_and_fits() {
     assert_eq!(c.runs.len(), before.len());
     for (i, (run, (head, data))) in c.runs.iter().zip(&before).enumerate() {
         let slots = head.slots + if i == 0 { 50 } else { 0 };
-        assert_eq!(run.head, format::run::Head { slots, ..*head });
-        let same = head.slots * head.record() / 8;
+        assert_eq!(run.header, format::run::RunHeader { slots, ..*head });
+        let same = head.slots * head.record_bits() / 8;
         assert_eq!(run.data[..same], data[..same]);
     }
 }
 
-/// Its last entry comes back to life with them, and others do not fit.
+/// The last entry of the run is deleted. It may be among the new ones, and others do not fit the
+/// run.
 #[test]
 fn a_run_grows_behind_a_tombstone() {
-    let mut rng = Mix(3);
+    let mut rng = Rng(3);
     let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
-    for revived in [false, true] {
+    for is_inserted_again in [false, true] {
         let mut all: Vec<_> = (0..200).map(&mut row).collect();
         let mut c = leaf_of::<1>(&all);
-        let (last, slots) = (all[199], c.runs[0].head.slots);
+        let (last, slots) = (all[199], c.runs[0].header.slots);
         assert_eq!(slots, 200);
-        c.runs[0].dead = vec![0; 25];
-        format::bits::assign(&mut c.runs[0].dead, 199, true);
+        c.runs[0].tombstones = vec![0; 25];
+        format::bits::assign(&mut c.runs[0].tombstones, 199, true);
         c.log = (200..220).map(&mut row).collect();
         c.log.extend(
             (0..50).map(|i| Entry::new([(1 << 50) + i * i * i], heap(i * 999 % 7919, 226))),
         );
         all.pop();
-        if revived {
+        if is_inserted_again {
             c.log.push(last);
         }
         all.extend(&c.log);
@@ -188,10 +190,10 @@ fn a_run_grows_behind_a_tombstone() {
     }
 }
 
-/// However few are left at its beginning, which is looked at first.
+/// This holds however few entries are left at the beginning of the run, which is looked at first.
 #[test]
-fn a_run_mostly_dead_is_encoded_afresh() {
-    let mut rng = Mix(3);
+fn a_run_mostly_deleted_is_encoded_again() {
+    let mut rng = Rng(3);
     let mut row = |i: u64| Entry::new([i * 1000 + rng.below(900)], heap(i, 226));
     let all: Vec<_> = (0..2000).map(&mut row).collect();
     for kept in [1000, 100, 20] {
@@ -200,7 +202,7 @@ fn a_run_mostly_dead_is_encoded_afresh() {
         let before = c.bytes();
         let dead = (0..1000).filter(|slot| slot % kept != 0);
         let left = all.len() - dead.clone().count();
-        c.remove(&[], dead);
+        c.delete_places(&[], dead);
         assert_eq!(c.live(), left);
         assert!(c.bytes() * 3 < before * 2, "{} {before}", c.bytes());
     }

@@ -1,12 +1,13 @@
-//! Random inserts, removals and splits, against a BTreeSet.
+//! Random inserts, deletions and splits, against a `BTreeSet`.
 
 use super::search::check_ranges;
 use super::*;
+use crate::rng::Rng;
 use crate::store::{Change, zero_hole};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// Adds an entry; gives what new pages there are to the right.
+/// Adds an entry to the page. Returns the new pages to the right of it.
 pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page>> {
     let half = |half: &Contents<W>| half.to_page().expect("a part fits");
     match open::<W>(page).add(&e, &[], 90).unwrap() {
@@ -17,7 +18,7 @@ pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page
             *page = left;
             return vec![right];
         }
-        Added::Halved(halves) => {
+        Added::Bisected(halves) => {
             let [left, mut right] = halves.each_ref().map(half);
             *page = left;
             return if open::<W>(page).covers(&e) {
@@ -33,7 +34,8 @@ pub fn insert<const W: usize>(page: &mut Box<Page>, e: Entry<W>) -> Vec<Box<Page
     Vec::new()
 }
 
-pub fn remove<const W: usize>(
+/// Deletes the entries whose ties are `dead`. Returns their number.
+pub fn delete_dead<const W: usize>(
     page: &mut Box<Page>,
     mut dead: &mut dyn FnMut(u64) -> bool,
 ) -> usize {
@@ -41,7 +43,7 @@ pub fn remove<const W: usize>(
     let (mut suspects, mut places) = (Vec::new(), Vec::new());
     leaf.suspects(&dead, &mut suspects).unwrap();
     Dead::find(&mut dead, &suspects, &mut places);
-    match leaf.without(&places, true, leaf.flags()).unwrap() {
+    match leaf.delete_places(&places, true, leaf.flags()).unwrap() {
         Some(Change::Image(new)) => *page = new,
         Some(Change::Patch(patch)) => {
             patch.apply(page);
@@ -52,8 +54,9 @@ pub fn remove<const W: usize>(
     places.len()
 }
 
-fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u64) {
-    let mut rng = Mix(seed);
+/// Makes `steps` random changes of leaves that begin with at most `start` entries.
+fn random_changes<const W: usize>(shape: &str, start: usize, steps: usize, seed: u64) {
+    let mut rng = Rng(seed);
     let pool = entries::<W>(shape, start + 4000, seed);
     let first: Vec<_> = pool.iter().step_by(2).copied().take(start).collect();
     let (first, page) = full_page(&first);
@@ -67,10 +70,10 @@ fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u6
                 let leaf = open::<W>(&pages[at]);
                 let (low, high) = (leaf.low(), leaf.high());
                 let salt = rng.next();
-                let hit = |tie: u64| Mix(salt ^ tie).below(odds) == 0;
+                let hit = |tie: u64| Rng(salt ^ tie).below(odds) == 0;
                 let mut asked = 0;
                 let live = leaf.live();
-                let n = remove::<W>(&mut pages[at], &mut |tie| {
+                let n = delete_dead::<W>(&mut pages[at], &mut |tie| {
                     asked += 1;
                     hit(tie)
                 });
@@ -81,11 +84,11 @@ fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u6
             }
             _ => {
                 let e = if rng.below(4) == 0 && !model.is_empty() {
-                    // Next to an entry, or one that was there before.
+                    // An entry beside one of the pool, or that one.
                     let near = pool[rng.below(pool.len() as u64) as usize];
                     Entry::new(near.key, near.tie ^ rng.below(4) << 16)
                 } else if rng.below(2) == 0 {
-                    // Ascending, for appends.
+                    // An entry above all others, for appends.
                     let mut e = *model.last().unwrap_or(&Entry::MIN);
                     e.key[W - 1] = e.key[W - 1].saturating_add(rng.below(20));
                     e.tie = (e.tie & !0xFFFF) + (1 << 16) + 1 + rng.below(100);
@@ -135,7 +138,8 @@ fn random_work<const W: usize>(shape: &str, start: usize, steps: usize, seed: u6
     check(&pages, &model, &mut rng);
 }
 
-fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &mut Mix) {
+/// Checks that the pages have the entries of the model.
+fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &mut Rng) {
     let mut low = Entry::MIN;
     let mut seen = 0;
     for page in pages {
@@ -151,7 +155,7 @@ fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &
         let again = leaf.contents().unwrap().to_page();
         match leaf.free {
             0 => assert_eq!(again.as_ref(), Some(page)),
-            // Free places of the log are not kept.
+            // Free places of the log are lost.
             _ => assert_eq!(
                 open::<W>(&again.unwrap()).contents().unwrap().entries(),
                 live
@@ -167,23 +171,23 @@ fn check<const W: usize>(pages: &[Box<Page>], model: &BTreeSet<Entry<W>>, rng: &
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn as_a_set(shape in 0..SHAPES.len(), start in 0usize..3000, seed: u64) {
-        random_work::<1>(SHAPES[shape], start, 1500, seed);
-        random_work::<2>(SHAPES[shape], start, 700, seed);
+    fn a_leaf_behaves_as_a_set(shape in 0..SHAPES.len(), start in 0usize..3000, seed: u64) {
+        random_changes::<1>(SHAPES[shape], start, 1500, seed);
+        random_changes::<2>(SHAPES[shape], start, 700, seed);
     }
 }
 
 #[test]
-fn a_deleted_entry_comes_back() {
+fn a_deleted_entry_can_be_inserted_again() {
     for shape in SHAPES {
         let all = entries::<1>(shape, 500, 5);
         let (all, mut page) = full_page(&all);
         let mut n = 0;
-        let removed = remove::<1>(&mut page, &mut |_| {
+        let deleted = delete_dead::<1>(&mut page, &mut |_| {
             n += 1;
             n % 7 == 0
         });
-        assert_eq!(removed, all.len() / 7);
+        assert_eq!(deleted, all.len() / 7);
         let left = open::<1>(&page).contents().unwrap().entries();
         for e in all.iter().filter(|e| left.binary_search(e).is_err()) {
             assert!(insert(&mut page, *e).is_empty());
@@ -316,7 +320,7 @@ fn pages_of_the_default_fill_take_a_dozen_inserts() {
 }
 
 #[test]
-fn no_append_below_or_beside_the_log() {
+fn no_append_of_an_entry_that_is_not_above_the_log() {
     let all = entries::<1>("constant step", 100, 5);
     let mut page = leaf_of(&all[..90]).to_page().unwrap();
     assert!(

@@ -1,9 +1,10 @@
-//! Round trips and searches of packed pages, against a plain vector.
+//! Searches in encoded pages, against a plain vector.
 
 use super::*;
+use crate::rng::Rng;
 use proptest::prelude::*;
 
-/// forward and backward of the plain model.
+/// The entries `e` of the model with `from <= e < until`.
 pub fn model_range<const W: usize>(
     all: &[Entry<W>],
     from: &Entry<W>,
@@ -15,8 +16,8 @@ pub fn model_range<const W: usize>(
         .collect()
 }
 
-/// Bounds near an entry: itself, its key's ends, neighbours in key and tie.
-pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Mix) -> Entry<W> {
+/// A bound near an entry: itself, the ends of its key, neighbours in key and tie.
+pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Rng) -> Entry<W> {
     let mut b = *e;
     match rng.below(8) {
         0 => b.tie = 0,
@@ -34,13 +35,14 @@ pub fn near<const W: usize>(e: &Entry<W>, rng: &mut Mix) -> Entry<W> {
     b
 }
 
+/// Checks `times` random ranges of a leaf against the model `all`.
 pub fn check_ranges<const W: usize>(
     leaf: &Leaf<'_, W>,
     all: &[Entry<W>],
-    rng: &mut Mix,
+    rng: &mut Rng,
     times: usize,
 ) {
-    let pick = |rng: &mut Mix| {
+    let pick = |rng: &mut Rng| {
         if all.is_empty() || rng.below(20) == 0 {
             [Entry::MIN, Entry::MAX][rng.below(2) as usize]
         } else {
@@ -81,9 +83,12 @@ pub fn check_ranges<const W: usize>(
                 want[..total.min(limit)],
                 "{from:?} {until:?} {limit} {reverse}"
             );
-            assert!(more || total <= limit, "told too early that all is there");
+            assert!(
+                more || total <= limit,
+                "reported the end of the range too early"
+            );
             if limit > total {
-                assert!(!more, "no more can follow");
+                assert!(!more, "reported more entries than there are");
             }
         }
         assert_eq!(
@@ -93,6 +98,7 @@ pub fn check_ranges<const W: usize>(
     }
 }
 
+/// Encodes up to `n` entries of a shape and reads them back.
 fn round_trip<const W: usize>(shape: &str, n: usize, seed: u64) {
     let all = entries::<W>(shape, n, seed);
     let (all, page) = full_page(&all);
@@ -106,7 +112,7 @@ fn round_trip<const W: usize>(shape: &str, n: usize, seed: u64) {
     for e in &all {
         assert!(leaf.contains(e).unwrap(), "{shape} {n} {seed} {e:?}");
     }
-    check_ranges(&leaf, &all, &mut Mix(seed), 300);
+    check_ranges(&leaf, &all, &mut Rng(seed), 300);
 }
 
 #[test]
@@ -130,9 +136,12 @@ proptest! {
 
     #[test]
     fn any_width(width in 0u32..=64, tids in 0u32..=47, n in 2usize..200, seed: u64) {
-        let mut rng = Mix(seed);
+        let mut rng = Rng(seed);
         let mut all: Vec<Entry<1>> = (0..n)
-            .map(|_| Entry::new([rng.next() & format::bits::mask(width)], rng.next() & format::bits::mask(tids)))
+            .map(|_| {
+                let word = rng.next() & format::bits::mask(width);
+                Entry::new([word], rng.next() & format::bits::mask(tids))
+            })
             .collect();
         all.sort();
         all.dedup();

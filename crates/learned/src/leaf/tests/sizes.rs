@@ -1,14 +1,16 @@
-//! Bytes an entry. Some are printed: `cargo test --release -p learned sizes -- --ignored --nocapture`.
+//! Bytes for each entry. To print figures:
+//! `cargo test --release -p learned sizes -- --ignored --nocapture`.
 
 use super::*;
 use crate::key::tie_of;
 use crate::leaf::encode::encoder::Encoder;
 use std::time::Instant;
 
-/// Sessions that insert rows of the same moments at once fill a heap page each: a run begins where one does, not up to a unit before or behind.
+/// Sessions that insert rows of the same moments at the same time fill a heap page each. A run
+/// begins where a heap page does, not up to a unit before or behind.
 #[test]
 fn heap_pages_of_several_sessions() {
-    let mut rng = Mix(5);
+    let mut rng = Rng(5);
     for rows in [40, 100, 157, 226] {
         let mut block = 0;
         let mut all = Vec::new();
@@ -20,7 +22,7 @@ fn heap_pages_of_several_sessions() {
             );
         }
         let mut encoder = Encoder::<1>::new();
-        for unit in [UNIT, 64, 512] {
+        for unit in [PARTITION_UNIT, 64, 512] {
             let runs = encoder.encode(&all, unit);
             assert!(
                 runs.len() <= 60,
@@ -32,6 +34,7 @@ fn heap_pages_of_several_sessions() {
     }
 }
 
+/// Prints size and time of a build.
 fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
     let start = Instant::now();
     let mut packer = Packer::new(97);
@@ -40,7 +43,8 @@ fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
     let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
     let runs: usize = leaves.iter().map(|l| l.runs.len()).sum();
     println!(
-        "{name}: {:.3} bytes an entry, {:.2} MB, {} pages, {:.1} runs a page, packed at {ns:.0} ns an entry",
+        "{name}: {:.3} bytes an entry, {:.2} MB, {} pages, {:.1} runs a page, packed at {ns:.0} \
+         ns an entry",
         leaves.len() as f64 * 8192.0 / all.len() as f64,
         leaves.len() as f64 * 8192.0 / 1e6,
         leaves.len(),
@@ -52,7 +56,7 @@ fn report<const W: usize>(name: &str, all: &[Entry<W>]) {
 #[ignore = "prints figures"]
 fn sizes() {
     let n = 10_000_000u64;
-    let mut rng = Mix(1);
+    let mut rng = Rng(1);
     let mut all: Vec<Entry<1>> = (0..n)
         .map(|i| Entry::new([rng.below(1_000_000_000_000)], heap(i, 226)))
         .collect();
@@ -93,12 +97,12 @@ fn sizes() {
         })
         .collect();
     all.sort_unstable();
-    report::<2>("the same, disorder of 20 heap pages", &all);
+    report::<2>("(device, time), disorder of 20 heap pages", &all);
 }
 
-/// Departures as microseconds, one a line, from the file named by OMENDB_FLIGHTS (text).
+/// Departures in seconds, one on each line of the text file that OMENDB_FLIGHTS names.
 #[test]
-#[ignore = "needs data"]
+#[ignore = "needs a file of data"]
 fn flights() {
     let Ok(path) = std::env::var("OMENDB_FLIGHTS") else {
         return;

@@ -1,9 +1,9 @@
-//! Entries whose rows may be dead, against a look at each tie.
+//! The entries whose rows may be dead, against a look at each tie.
 
 use super::*;
 use std::collections::HashMap;
 
-/// Blocks of which something is known.
+/// The blocks of which something is known.
 struct Table(HashMap<u32, Offsets>);
 
 impl Table {
@@ -22,16 +22,16 @@ impl Dead for Table {
     }
 
     fn find(&mut self, _: &[Suspect], _: &mut Vec<usize>) {
-        unreachable!("nobody asks");
+        unreachable!("not called");
     }
 }
 
-/// All entries of the leaf with their places: log, then slots; tombstones too.
+/// All entries of the leaf with their places: those of the log, then all slots, with deleted ones.
 fn places(page: &Page) -> Vec<Suspect> {
     let contents = open::<1>(page).contents().unwrap();
     let mut all = contents.log.clone();
     for run in &contents.runs {
-        (0..run.head.slots).for_each(|slot| all.push(run.run().entry(slot)));
+        (0..run.header.slots).for_each(|slot| all.push(run.run().entry(slot)));
     }
     let numbered = (0..).zip(all);
     numbered
@@ -40,12 +40,12 @@ fn places(page: &Page) -> Vec<Suspect> {
 }
 
 #[test]
-fn suspects_are_what_is_known_of_their_blocks() {
+fn suspects_are_the_rows_that_may_be_dead() {
     let mut counted = 0;
     for (seed, shape) in (0..).zip(SHAPES) {
         let (all, mut page) = full_page(&entries::<1>(shape, MAX_SLOTS, seed));
-        let mut rng = Mix(seed);
-        // Some in the log, some dead already.
+        let mut rng = Rng(seed);
+        // Some entries are in the log, and some are deleted already.
         let contents = leaf_of(&all[..all.len() * 9 / 10]);
         if let Some(roomy) = contents.to_page() {
             page = roomy;
@@ -57,10 +57,10 @@ fn suspects_are_what_is_known_of_their_blocks() {
             }
         }
         for percent in [0, 5] {
-            model::remove::<1>(&mut page, &mut |_| rng.below(100) < percent);
+            model::delete_dead::<1>(&mut page, &mut |_| rng.below(100) < percent);
             let leaf = open::<1>(&page);
             let runs = leaf.contents().unwrap().runs;
-            counted += runs.iter().filter(|run| run.head.tid.is_count()).count();
+            counted += runs.iter().filter(|run| run.header.tid.is_count()).count();
             let mut live = Vec::new();
             leaf.suspects(&|_| true, &mut live).unwrap();
             assert_eq!(live.len(), leaf.live());
@@ -85,15 +85,19 @@ fn suspects_are_what_is_known_of_their_blocks() {
     assert!(counted > 10, "{counted}");
 }
 
-/// A run of records without bits may claim any number of slots.
+/// A damaged run whose records have no bits may claim any number of slots.
 #[test]
 fn no_more_suspects_than_slots() {
     let row = |i: u64| Entry::new([i * 1000], tie_of(0, i as u16 + 1));
     let mut page = leaf_of::<1>(&(0..200).map(row).collect::<Vec<_>>())
         .to_page()
         .unwrap();
-    assert_eq!(open::<1>(&page).run(0).unwrap().run.head.record(), 0);
-    crate::page::put(&mut page, Leaf::<1>::header(0), &60_000u16.to_le_bytes());
+    assert_eq!(open::<1>(&page).run(0).unwrap().run.header.record_bits(), 0);
+    crate::page::put(
+        &mut page,
+        Layout::<1>::run_header(0),
+        &60_000u16.to_le_bytes(),
+    );
     let mut suspects = Vec::new();
     let leaf = open::<1>(&page);
     assert!(leaf.suspects(&|_| true, &mut suspects).is_err());

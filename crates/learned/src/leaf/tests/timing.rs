@@ -1,11 +1,11 @@
-//! Quick figures on a busy machine, where criterion's means say little: the best of many short batches.
-//! `cargo test --release -p learned timing -- --ignored --nocapture`
+//! Figures for a busy machine, on which the means of criterion say little: the best of many short
+//! batches. To print them: `cargo test --release -p learned timing -- --ignored --nocapture`.
 
 use super::*;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Nanoseconds an item: the best of `batches` runs of `f`, which does `items`.
+/// Nanoseconds for each item: the best of `batches` calls of `f`, which does `items` items.
 fn best(batches: usize, items: usize, mut f: impl FnMut()) -> f64 {
     let mut least = f64::INFINITY;
     for _ in 0..batches {
@@ -27,7 +27,7 @@ fn timing() {
         "constant step",
     ] {
         let (all, page) = full_page(&entries::<1>(shape, MAX_SLOTS, 3));
-        let mut rng = Mix(2);
+        let mut rng = Rng(2);
         let probes: Vec<_> = (0..1000)
             .map(|_| all[rng.below(all.len() as u64) as usize])
             .collect();
@@ -71,20 +71,21 @@ fn timing() {
             black_box(encode::encoder::encode(&all));
         });
         let mut encoder = encode::encoder::Encoder::new();
-        let partition = best(50, all.len(), || encoder.partition(&all, UNIT));
+        let partition = best(50, all.len(), || encoder.plan(&all, PARTITION_UNIT));
         let coarse = best(50, all.len(), || {
             black_box(encoder.encode(&all, 128));
         });
         println!(
-            "{shape}: {} entries, {} runs; point {point:.0} ns, limits 1, 8, -1, -8: {limited:.0?} ns, \
-             range {whole:.2} ns, encode {encode:.1} ns, of it partition {partition:.1} ns, coarse {coarse:.1} ns an entry",
+            "{shape}: {} entries, {} runs; point {point:.0} ns, limits 1, 8, -1, -8: \
+             {limited:.0?} ns, range {whole:.2} ns, encode {encode:.1} ns, of it partition \
+             {partition:.1} ns, coarse {coarse:.1} ns an entry",
             all.len(),
             open::<1>(&page).runs(),
         );
     }
 }
 
-/// Entries that arrive one by one: ascending ones at the right end, others all over a page.
+/// Entries that come one by one: ascending ones at the right end, shuffled ones all over the pages.
 #[test]
 #[ignore = "prints figures"]
 fn inserts() {
@@ -97,12 +98,10 @@ fn inserts() {
         "descending heap",
         "uniform",
     ] {
-        let mut rng = Mix(4);
+        let mut rng = Rng(4);
         let all = entries::<1>(shape, 100_000, 3);
         let mut shuffled = all.clone();
-        for i in (1..shuffled.len()).rev() {
-            shuffled.swap(i, rng.below(i as u64 + 1) as usize);
-        }
+        rng.shuffle(&mut shuffled);
         for (order, all) in [("ascending", &all), ("shuffled", &shuffled)] {
             let mut pages = vec![leaf_of::<1>(&[]).to_page().unwrap()];
             let mut counts = [0; 4];
@@ -126,7 +125,7 @@ fn inserts() {
                         counts[2] += 1;
                         *page = new;
                     }
-                    Added::Split(halves) | Added::Halved(halves) => {
+                    Added::Split(halves) | Added::Bisected(halves) => {
                         let [left, right] = *halves;
                         counts[3] += 1;
                         *page = left.to_page().unwrap();
@@ -137,8 +136,8 @@ fn inserts() {
             let ns = start.elapsed().as_nanos() as f64 / all.len() as f64;
             let runs: usize = pages.iter().map(|p| open::<1>(p).runs()).sum();
             println!(
-                "{shape}, {order}: {ns:.0} ns, {:.2} bytes an entry, {} pages, {:.1} runs a page; appends, logs, encodes, \
-                 splits: {counts:?}; {:.1} bytes a patch",
+                "{shape}, {order}: {ns:.0} ns, {:.2} bytes an entry, {} pages, {:.1} runs a page; \
+                 appends, logs, merges, splits: {counts:?}; {:.1} bytes a patch",
                 8192.0 * pages.len() as f64 / all.len() as f64,
                 pages.len(),
                 runs as f64 / pages.len() as f64,
@@ -148,14 +147,14 @@ fn inserts() {
     }
 }
 
-/// What single inserts into built leaves cost, and how often they do more than patch a page. Keys in order, apart as they are or not, with
-/// random ones between; random ones.
+/// The cost of single inserts of random keys into built leaves, and how often they do more than
+/// patch a page. The keys of the build are a constant step apart, or in order, or random.
 #[test]
 #[ignore = "prints figures"]
 fn merges() {
     let n = 1_000_000;
     for shape in ["constant step", "sequential", "uniform"] {
-        let mut rng = Mix(5);
+        let mut rng = Rng(5);
         let all = entries::<1>(shape, n, 3);
         let (low, high) = (all[0].key[0], all[n - 1].key[0]);
         let new = (0..n / 2).map(|i| {
@@ -166,7 +165,8 @@ fn merges() {
     }
 }
 
-/// As [`merges`]; rows of 8 sessions, each of which takes 20 ids at a time, in the order of the ids or in 1000 groups.
+/// As [`merges`], for the rows of 8 sessions, each of which takes 20 ids at a time. The keys are
+/// the ids, or 1000 groups of ids.
 #[test]
 #[ignore = "prints figures"]
 fn sessions() {
@@ -183,8 +183,8 @@ fn sessions() {
             .map(|id| Entry::new([key(id)], row(id as usize)))
             .collect();
         all.sort();
-        let mut rng = Mix(5);
-        // Of each session its last id, its heap page and the rows there.
+        let mut rng = Rng(5);
+        // For each session: its last id, its heap page, and the number of rows there.
         let mut sessions = [(0, 0, 226); 8];
         let (mut ids, mut blocks) = (built, 1000);
         let new = (0..n / 2).map(|_| {
@@ -205,12 +205,12 @@ fn sessions() {
     }
 }
 
-/// Builds leaves of `all` and prints what it costs to insert `new`.
+/// Builds leaves of `all` and prints the cost of inserting `new`.
 fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
     let mut packer = Packer::new(97);
     let mut contents: Vec<_> = all.iter().filter_map(|e| packer.push(*e)).collect();
     contents.extend(packer.finish());
-    let fresh = contents.len();
+    let built = contents.len();
     let mut pages: std::collections::BTreeMap<_, _> = contents
         .iter()
         .map(|leaf| (leaf.low, leaf.to_page().unwrap()))
@@ -224,7 +224,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
             let (_, page) = pages.range_mut(..=e).next_back().unwrap();
             let start = Instant::now();
             let added = open::<1>(page).add(&e, &[], 90).unwrap();
-            done = !matches!(added, Added::Halved(_));
+            done = !matches!(added, Added::Bisected(_));
             let kind = match added {
                 Added::Appended(patch, _) | Added::Logged(patch, _) => {
                     patch.apply(page);
@@ -234,7 +234,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
                     *page = merged;
                     1
                 }
-                Added::Split(halves) | Added::Halved(halves) => {
+                Added::Split(halves) | Added::Bisected(halves) => {
                     *page = halves[0].to_page().unwrap();
                     let right = halves[1].to_page().unwrap();
                     pages.insert(halves[1].low, right);
@@ -244,7 +244,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
             costs[kind].push(start.elapsed().as_nanos() as u64);
         }
     }
-    println!("{name}: {fresh} leaves became {}", pages.len());
+    println!("{name}: {built} leaves became {}", pages.len());
     for (costs, kind) in costs.iter_mut().zip(["patches", "merges", "splits"]) {
         costs.sort_unstable();
         let at = |percent: usize| costs.get(costs.len() * percent / 100).unwrap_or(&0) / 1000;
@@ -258,7 +258,7 @@ fn cost_of(name: &str, all: &[Entry<1>], new: impl Iterator<Item = Entry<1>>) {
     }
 }
 
-/// Nanoseconds and bytes an entry of a build: packer and pages.
+/// Nanoseconds and bytes for each entry of a build, with the making of pages.
 fn packed<const W: usize>(name: &str, all: &[Entry<W>]) {
     let mut leaves = 0;
     let mut runs = 0;
@@ -327,15 +327,15 @@ fn packing() {
     }
 }
 
-/// Merging a full log, and asking VACUUM's question.
+/// The merge of a full log, and the search for dead entries by VACUUM.
 #[test]
 #[ignore = "prints figures"]
 fn merging() {
     for (shape, n) in [("uniform", 1290), ("uniform", 960), ("sequential", 5600)] {
         let (all, _) = full_page(&entries::<1>(shape, n, 3));
-        let mut rng = Mix(5);
+        let mut rng = Rng(5);
         let mut late = Vec::new();
-        while late.len() < Layout::<1>::LOG {
+        while late.len() < Layout::<1>::MAX_LOG {
             let near = all[rng.below(all.len() as u64) as usize];
             let tie = match shape {
                 "uniform" => heap(rng.below(10_000_000), 226),
@@ -366,12 +366,13 @@ fn merging() {
             view.suspects(&|_: u64| true, &mut suspects).unwrap();
             assert_eq!(suspects.len(), all.len() + logged);
             let places: Vec<usize> = (0..suspects.len()).step_by(10).collect();
-            black_box(view.without(&places, true, 0).unwrap());
+            black_box(view.delete_places(&places, true, 0).unwrap());
         });
         let mut c = open::<1>(&page).contents().unwrap();
         c.insert(e);
         println!(
-            "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} to {} runs), vacuum {:.1} us",
+            "{shape} {n} ({logged} logged): contents {:.1} us, merge {:.1} us ({} to {} bytes, {} \
+             to {} runs), vacuum {:.1} us",
             contents / 1e3,
             merge / 1e3,
             page.len() - (open::<1>(&page).upper - open::<1>(&page).lower),
@@ -383,12 +384,13 @@ fn merging() {
     }
 }
 
-/// Bytes logged for uniform inserts into random pages that start 70 % full, until they split.
+/// Bytes of WAL for uniform inserts into random pages that are 70 % full at first, until they
+/// split.
 #[test]
 #[ignore = "prints figures"]
 fn logged() {
     use crate::store::Change;
-    let mut rng = Mix(8);
+    let mut rng = Rng(8);
     let (mut merges, mut merged, mut images) = (0, 0, 0);
     let (mut logs, mut plain) = (0, 0);
     for seed in 0..50 {
@@ -420,7 +422,8 @@ fn logged() {
         }
     }
     println!(
-        "{merges} merges, {images} of them images: {:.0} bytes a merge; {logs} log entries: {:.1} bytes each; {:.0} bytes an insert",
+        "{merges} merges, {images} of them images: {:.0} bytes a merge; {logs} log entries: {:.1} \
+         bytes each; {:.0} bytes an insert",
         f64::from(merges as u32).recip() * merged as f64,
         plain as f64 / f64::from(logs),
         (plain + merged) as f64 / f64::from(logs + merges),

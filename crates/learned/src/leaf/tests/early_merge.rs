@@ -1,22 +1,23 @@
-//! Merging ahead, with what happens to the leaf in between.
+//! Early merges, with all that may happen to the leaf in between.
 
 use super::*;
-use crate::leaf::edit::ahead::SPARE;
 use crate::page::{self, CHURNED, head, pd};
 use crate::store::{Change, zero_hole};
 use std::collections::BTreeSet;
 
-/// A leaf whose log is to be merged ahead, as it is once it has taken the last entry.
-struct Soon<const W: usize> {
+/// A leaf whose log is due for an early merge, after it has taken the last entry.
+struct DueLeaf<const W: usize> {
     page: Box<Page>,
+    /// Entries of the leaf.
     all: BTreeSet<Entry<W>>,
-    /// Entries that the leaf does not have.
+    /// Entries that the leaf does not have yet.
     rest: Vec<Entry<W>>,
 }
 
-/// Adds entries of a shape to a page that has every other one of them, and gives the leaf each time that its log is soon full.
-fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W>)) {
-    let mut rng = Mix(seed);
+/// Adds entries of a shape to a page that has every other one of them. Calls `each` with the leaf
+/// whenever an early merge is due.
+fn each_due_leaf<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(DueLeaf<W>)) {
+    let mut rng = Rng(seed);
     let pool: Vec<Entry<W>> = entries(shape, 3000, seed);
     let pool: Vec<_> = pool.into_iter().filter(|e| e.tie != 0).collect();
     let (first, mut page) = full_page(&pool.iter().step_by(2).copied().collect::<Vec<_>>());
@@ -27,22 +28,20 @@ fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W
     }
     let mut all: BTreeSet<_> = first.iter().copied().collect();
     let mut rest: Vec<_> = pool.into_iter().filter(|e| !all.contains(e)).collect();
-    for i in (1..rest.len()).rev() {
-        rest.swap(i, rng.below(i as u64 + 1) as usize);
-    }
+    rng.shuffle(&mut rest);
     let mut asked = 0;
     while let Some(e) = rest.pop() {
         let leaf = open::<W>(&page);
-        let soon = leaf.is_soon_full();
+        let due = leaf.is_due_for_early_merge();
         match leaf.add(&e, &[], 97).unwrap() {
             Added::Appended(patch, _) => patch.apply(&mut page),
             Added::Logged(patch, _) => {
                 patch.apply(&mut page);
                 all.insert(e);
-                if soon {
+                if due {
                     asked += 1;
                     let (page, all, rest) = (page.clone(), all.clone(), rest.clone());
-                    each(Soon { page, all, rest });
+                    each(DueLeaf { page, all, rest });
                 }
                 continue;
             }
@@ -51,82 +50,85 @@ fn soon_full<const W: usize>(shape: &str, seed: u64, mut each: impl FnMut(Soon<W
                 asked = 0;
                 page = new;
             }
-            Added::Split(_) | Added::Halved(_) => return,
+            Added::Split(_) | Added::Bisected(_) => return,
         }
         all.insert(e);
     }
 }
 
-/// The number of entries of each merge, ahead or of a full log, until the leaf is split that all come to, each up to `span` places too early.
-fn merges<const W: usize>(shape: &str, flags: u16, span: u64) -> Vec<usize> {
-    let mut rng = Mix(W as u64);
+/// The number of entries of each merge, early or of a full log, until the leaf is split. All
+/// entries come to one leaf with these flags, in order but up to `span` places too early.
+fn merge_sizes<const W: usize>(shape: &str, flags: u16, span: u64) -> Vec<usize> {
+    let mut rng = Rng(W as u64);
     let mut all: Vec<Entry<W>> = entries(shape, 20_000, 5);
     all.retain(|e| e.tie != 0);
     for i in 0..all.len() {
-        let ahead = rng.below(span.min((all.len() - i) as u64));
-        all.swap(i, i + ahead as usize);
+        let early = rng.below(span.min((all.len() - i) as u64));
+        all.swap(i, i + early as usize);
     }
     let (mut page, mut sizes) = (leaf_of::<W>(&[]).to_page().unwrap(), Vec::new());
     page::put(&mut page, head::FLAGS, &flags.to_le_bytes());
     for e in all {
         let leaf = open::<W>(&page);
-        let (size, soon) = (leaf.log_len() + 1, leaf.is_soon_full());
+        let (size, due) = (leaf.log_len() + 1, leaf.is_due_for_early_merge());
         match leaf.add(&e, &[], 97).unwrap() {
             Added::Appended(patch, _) => patch.apply(&mut page),
             Added::Logged(patch, _) => {
                 patch.apply(&mut page);
                 let copy = open::<W>(&page);
-                if soon && let Some(merged) = copy.merge_ahead().unwrap() {
+                if due && let Some(merged) = copy.merge_early().unwrap() {
                     sizes.push(size);
-                    page = copy.put_ahead(&page, merged).unwrap().unwrap();
+                    page = copy.apply_early_merge(&page, merged).unwrap().unwrap();
                 }
             }
             Added::Merged(new) => {
                 sizes.push(size);
                 page = new;
             }
-            Added::Split(_) | Added::Halved(_) => break,
+            Added::Split(_) | Added::Bisected(_) => break,
         }
     }
     sizes
 }
 
-/// As a leaf fills up, its log gets shorter; it is not merged for a few entries again and again.
+/// As a leaf fills up, its log gets shorter. It is not merged again and again, for a few entries
+/// each time.
 #[test]
-fn short_logs_are_not_merged_ahead() {
+fn short_logs_are_not_merged_early() {
     for shape in SHAPES {
         for (flags, span) in [(0, 20), (0, 20_000), (CHURNED, 20_000)] {
             for sizes in [
-                merges::<1>(shape, flags, span),
-                merges::<2>(shape, flags, span),
-                merges::<4>(shape, flags, span),
-                merges::<8>(shape, flags, span),
+                merge_sizes::<1>(shape, flags, span),
+                merge_sizes::<2>(shape, flags, span),
+                merge_sizes::<4>(shape, flags, span),
+                merge_sizes::<8>(shape, flags, span),
             ] {
-                let few = sizes.iter().filter(|size| **size <= SPARE);
+                let few = sizes.iter().filter(|size| **size <= EARLY_MERGE_ROOM);
                 assert!(few.count() == 0, "{shape}, {span}: {sizes:?}");
             }
         }
     }
 }
 
-/// A record's position, and a checksum.
-fn stamp(page: &mut Page, rng: &mut Mix) {
+/// Changes what the server changes with each record: the position in the log, and the checksum.
+fn stamp(page: &mut Page, rng: &mut Rng) {
     page::put(page, 0, &rng.next().to_le_bytes());
     page::put(page, 8, &rng.next().to_le_bytes()[..2]);
 }
 
-fn what_is_logged_meanwhile_stays<const W: usize>(done: &mut [usize]) {
+/// Merges early while 0, 1, 2, ... entries are logged. `done` counts the merges of each kind.
+fn log_during_early_merges<const W: usize>(done: &mut [usize]) {
     for shape in SHAPES {
-        let mut rng = Mix(W as u64);
-        soon_full::<W>(shape, 3, |Soon { page, all, rest }| {
+        let mut rng = Rng(W as u64);
+        each_due_leaf::<W>(shape, 3, |DueLeaf { page, all, rest }| {
             let mut now = page.clone();
             let mut all = all.clone();
             let copy = open::<W>(&page);
-            let Some(merged) = copy.merge_ahead().unwrap() else {
+            let Some(merged) = copy.merge_early().unwrap() else {
                 return;
             };
-            for (count, e) in rest.iter().take(SPARE).enumerate() {
-                let new = copy.put_ahead(&now, merged.clone()).unwrap();
+            for (count, e) in rest.iter().take(EARLY_MERGE_ROOM).enumerate() {
+                let new = copy.apply_early_merge(&now, merged.clone()).unwrap();
                 if let Some(new) = new {
                     done[count] += 1;
                     let leaf = open::<W>(&new);
@@ -152,16 +154,16 @@ fn what_is_logged_meanwhile_stays<const W: usize>(done: &mut [usize]) {
 
 #[test]
 fn entries_logged_meanwhile_stay_in_the_log() {
-    let mut done = [0; SPARE];
-    what_is_logged_meanwhile_stays::<1>(&mut done);
-    what_is_logged_meanwhile_stays::<2>(&mut done);
-    what_is_logged_meanwhile_stays::<4>(&mut done);
-    what_is_logged_meanwhile_stays::<8>(&mut done);
+    let mut done = [0; EARLY_MERGE_ROOM];
+    log_during_early_merges::<1>(&mut done);
+    log_during_early_merges::<2>(&mut done);
+    log_during_early_merges::<4>(&mut done);
+    log_during_early_merges::<8>(&mut done);
     assert!(done.iter().all(|&count| count > 100), "{done:?}");
 }
 
-/// What may become of a leaf while it is not locked, and another page in its place.
-fn others<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<Page>)> {
+/// What a leaf may become while it is not locked, and other pages in its place.
+fn changed_pages<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<Page>)> {
     let leaf = open::<W>(page);
     let with = |at: usize, bytes: &[u8]| {
         let mut page = Box::new(*page);
@@ -174,8 +176,8 @@ fn others<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<P
     let mut another = contents.clone();
     another.log.pop();
     another.log.push(*e);
-    let (left, right) = contents.clone().halve().unwrap();
-    let deleted = |e| leaf.delete(&[e]).unwrap().unwrap();
+    let (left, right) = contents.clone().bisect().unwrap();
+    let deleted = |e| leaf.delete_entries(&[e]).unwrap().unwrap();
     let mut some = vec![
         ("churned", with(head::FLAGS, &CHURNED.to_le_bytes())),
         (
@@ -183,15 +185,15 @@ fn others<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<P
             with(head::RIGHT, &9u32.to_le_bytes()),
         ),
         (
-            "a packed entry deleted",
+            "an entry of a run deleted",
             deleted(contents.runs[0].run().entry(0)),
         ),
         (
-            "the oldest logged one deleted",
+            "the oldest entry of the log deleted",
             deleted(leaf.logged(leaf.log_len() - 1)),
         ),
         (
-            "another in place of the oldest logged one",
+            "another entry in place of the oldest one of the log",
             another.to_page().unwrap(),
         ),
         ("a hole that begins elsewhere", with(pd::LOWER, &[0, 1])),
@@ -206,18 +208,18 @@ fn others<const W: usize>(page: &Page, e: &Entry<W>) -> Vec<(&'static str, Box<P
 }
 
 #[test]
-fn nothing_else_may_have_changed() {
+fn a_merge_is_lost_after_any_other_change() {
     let mut seen = 0;
     for shape in SHAPES {
-        soon_full::<1>(shape, 4, |Soon { page, rest, .. }| {
+        each_due_leaf::<1>(shape, 4, |DueLeaf { page, rest, .. }| {
             let copy = open::<1>(&page);
-            let merged = copy.merge_ahead().unwrap();
+            let merged = copy.merge_early().unwrap();
             let (Some(merged), Some(e)) = (merged, rest.first()) else {
                 return;
             };
             seen += 1;
-            for (what, now) in others(&page, e) {
-                let put = copy.put_ahead(&now, merged.clone());
+            for (what, now) in changed_pages(&page, e) {
+                let put = copy.apply_early_merge(&now, merged.clone());
                 assert!(put.unwrap().is_none(), "{shape}: {what}");
             }
         });
@@ -225,9 +227,9 @@ fn nothing_else_may_have_changed() {
     assert!(seen > 10, "{seen}");
 }
 
-/// Only the leaves at the ends of the index are merged ahead.
+/// Only the leaves at the ends of the index are merged early.
 #[test]
-fn leaves_amid_others_are_merged_when_they_are_full() {
+fn logs_of_other_leaves_are_merged_when_they_are_full() {
     let all: Vec<Entry<1>> = entries("uniform", 400, 1);
     for (low, high, is_end) in [
         (Entry::MIN, all[300], true),
@@ -238,9 +240,9 @@ fn leaves_amid_others_are_merged_when_they_are_full() {
         (contents.low, contents.high) = (low, high);
         let mut page = contents.to_page().unwrap();
         let mut asked = false;
-        for i in 1..=Layout::<1>::LOG as u64 {
+        for i in 1..=Layout::<1>::MAX_LOG as u64 {
             let e = Entry::new([all[100].key[0]], i);
-            asked |= open::<1>(&page).is_soon_full();
+            asked |= open::<1>(&page).is_due_for_early_merge();
             let (patch, _) = open::<1>(&page).try_log(&e, &[]).unwrap();
             patch.apply(&mut page);
         }
