@@ -54,6 +54,7 @@ lint:
 	$(cargo) clippy -p learned --all-targets -- -D warnings
 	$(cargo) clippy --all-targets @pg -- -D warnings
 	$(cargo) clippy @pg,testing -- -D warnings
+	shellcheck .ci/run scripts/*.sh tests/*.sh benches/*.sh
 
 # Needs cargo-fuzz (cargo install cargo-fuzz). The stable compiler will do. FUZZ_SECONDS for each.
 fuzz:
