@@ -50,6 +50,7 @@ bench-vacuum: install
 	benches/vacuum.sh
 
 lint:
+	scripts/check_width.sh
 	$(cargo) fmt --all --check
 	$(cargo) clippy -p learned --all-targets -- -D warnings
 	$(cargo) clippy --all-targets @pg -- -D warnings
