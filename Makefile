@@ -50,10 +50,12 @@ bench-vacuum: install
 	benches/vacuum.sh
 
 lint:
+	scripts/check_width.sh
 	$(cargo) fmt --all --check
 	$(cargo) clippy -p learned --all-targets -- -D warnings
 	$(cargo) clippy --all-targets @pg -- -D warnings
 	$(cargo) clippy @pg,testing -- -D warnings
+	shellcheck .ci/run scripts/*.sh tests/*.sh benches/*.sh
 
 # Needs cargo-fuzz (cargo install cargo-fuzz). The stable compiler will do. FUZZ_SECONDS for each.
 fuzz:

@@ -22,7 +22,7 @@ look() {
     missing=()
     have cc || missing+=('a C compiler (package gcc)')
     have xz || missing+=('xz (package xz-utils)')
-    have_server || missing+=("a server of PostgreSQL ${PGVER:-} (package postgresql)")
+    have_server || missing+=("PostgreSQL${PGVER:+ $PGVER} (package postgresql${PGVER:+-$PGVER})")
     have_headers || missing+=("the server's headers (package postgresql-server-dev-${PGVER:-N})")
     have_libclang || missing+=('libclang (package libclang-dev)')
     find_rust || missing+=("Rust $RUST or newer (rustup)")
