@@ -11,6 +11,11 @@ CREATE INDEX ON r USING learned (id, name);
 CREATE INDEX ON r USING learned (id) INCLUDE (name);
 CREATE INDEX ON r USING learned (lower(name));
 CREATE INDEX ON r USING learned (id) WITH (no_such_option = 1);
+-- The hint for another access method is the server's.
+CREATE INDEX ON r USING gist (id);
+-- The functions that inspect an index refuse other relations.
+SELECT omendb_check('r');
+SELECT omendb_check('pg_class_oid_index');
 -- The errors leave nothing behind.
 SELECT count(*) FROM pg_indexes WHERE tablename = 'r';
 INSERT INTO r (id) VALUES (1);

@@ -5,7 +5,7 @@ use learned::tree::{InsertOutcome, Inserted};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::am::unique::{self, KeyStatus, UniqueCheck};
+use crate::am::unique::{self, CheckedRow, KeyStatus};
 use crate::error::{OrRaise, internal};
 use crate::options;
 use crate::pg::codec::for_words;
@@ -68,13 +68,13 @@ unsafe extern "C-unwind" fn add(
     if check == pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO {
         for_words!(codec.words(), insert_or_enqueue(index, table, row))
     } else {
-        let check = &UniqueCheck {
+        let checked = &CheckedRow {
             table,
             index,
             tid: row.tid(),
             check,
         };
-        for_words!(codec.words(), insert_unique(check, row))
+        for_words!(codec.words(), insert_unique(checked, row))
     }
 }
 
@@ -95,12 +95,12 @@ fn insert_or_enqueue<const W: usize>(index: Index, table: Table, row: &IndexRow<
 
 /// Adds the entry of a row to a unique index, or checks it again.
 #[inline(never)]
-fn insert_unique<const W: usize>(check: &UniqueCheck, row: &IndexRow<'_>) -> KeyStatus {
-    let (index, table) = (check.index, check.table);
+fn insert_unique<const W: usize>(checked: &CheckedRow, row: &IndexRow<'_>) -> KeyStatus {
+    let (index, table) = (checked.index, checked.table);
     let entry: Entry<W> = row.entry();
     let store = IndexStore::new(index, W);
     if row.has_null_key() && !index.has_equal_nulls() {
-        if !check.is_recheck() {
+        if !checked.is_recheck() {
             apply::insert(&store, table, entry, &[]);
         }
         return KeyStatus::Unique;
@@ -108,10 +108,10 @@ fn insert_unique<const W: usize>(check: &UniqueCheck, row: &IndexRow<'_>) -> Key
     let fill = options::fill_factor(index);
     let same_key = row.codec().same_key(&entry);
     let mut done = None;
-    let status = check.retry_until_decided(|judge| {
+    let status = checked.retry_until_decided(|judge| {
         let hint = cache::insert_hint(index);
         let tree = cache::tree::<W>(&store);
-        if check.is_recheck() {
+        if checked.is_recheck() {
             let is_unique = tree.is_unique(&same_key, judge);
             cache::remember(&tree);
             return is_unique.or_raise(index);

@@ -132,7 +132,9 @@ impl<const W: usize> RangeScan<W> {
     /// Returns an entry's row to the server.
     #[inline(always)]
     fn put(&mut self, scan: &mut ScanDesc, entry: &Entry<W>) {
-        scan.set_row(item_pointer(entry.tie), !self.cursor.is_sure(entry));
+        // In this order the TID needs no register while the entry is checked.
+        scan.set_tid(item_pointer(entry.tie));
+        scan.set_recheck(!self.cursor.is_sure(entry));
         if scan.is_index_only() {
             scan.set_tuple(self.tuple.build(&self.codec, entry));
         }

@@ -22,7 +22,7 @@ use crate::pg::index::Index;
 use crate::pg::table::{RowState, Table};
 
 /// A row and the index in which its key must be unique.
-pub struct UniqueCheck {
+pub struct CheckedRow {
     pub table: Table,
     pub index: Index,
     pub tid: pg_sys::ItemPointerData,
@@ -45,7 +45,7 @@ pub enum KeyStatus {
 
 /// What the table has said so far about the rows with a key.
 struct Findings<'r> {
-    row: &'r UniqueCheck,
+    row: &'r CheckedRow,
     is_doubtful: bool,
     /// The row itself was found among them.
     is_found: bool,
@@ -55,7 +55,7 @@ struct Findings<'r> {
     wait: Option<(pg_sys::TransactionId, u32)>,
 }
 
-impl UniqueCheck {
+impl CheckedRow {
     /// Checks until the table's answer is final. Each time, `attempt` does its work unless the
     /// judge finds a conflict, and returns whether it did. No page is locked.
     pub fn retry_until_decided(

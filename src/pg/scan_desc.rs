@@ -154,10 +154,15 @@ impl ScanDesc {
         self.0.xs_want_itup
     }
 
-    /// Returns a row to the server. With `recheck` the server evaluates the conditions again.
+    /// Returns a row to the server.
     #[inline(always)]
-    pub fn set_row(&mut self, tid: pg_sys::ItemPointerData, recheck: bool) {
+    pub fn set_tid(&mut self, tid: pg_sys::ItemPointerData) {
         self.0.xs_heaptid = tid;
+    }
+
+    /// Says whether the server must evaluate the conditions again for the row.
+    #[inline(always)]
+    pub fn set_recheck(&mut self, recheck: bool) {
         self.0.xs_recheck = recheck;
     }
 

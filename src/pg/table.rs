@@ -75,6 +75,7 @@ impl Table {
 
     /// Starts reading a block unless it is in shared buffers. The result says in which buffer it
     /// is, if it is in one, and whether a read was started.
+    #[inline(always)]
     pub fn prefetch(self, block: Block) -> pg_sys::PrefetchBufferResult {
         // SAFETY: the table is open. A block behind its end is not read.
         unsafe { pg_sys::PrefetchBuffer(self.raw(), pg_sys::ForkNumber::MAIN_FORKNUM, block) }
