@@ -79,7 +79,8 @@ for number in 0 99; do
             > /dev/null 2> "$WORK/format/error" || true
         grep -q "^ERROR:  .*index format $number, library format" "$WORK/format/error" ||
             die "version $number is not refused: $query: $(cat "$WORK/format/error")"
-        grep -q '^HINT:  .*REINDEX' "$WORK/format/error" || die "no hint: $(cat "$WORK/format/error")"
+        grep -q '^HINT:  .*REINDEX' "$WORK/format/error" ||
+            die "no hint: $(cat "$WORK/format/error")"
     done
     sql -c "REINDEX INDEX $index" -c "SELECT omendb_check('$index', true)" > /dev/null
     "$ROOT/scripts/server.sh" stop format

@@ -8,7 +8,7 @@
 //! with included columns therefore has no last key column in the sense of `column.rs`.
 
 use learned::Entry;
-use learned::key::{TID_MASK, tie_of};
+use learned::key::{MAX_WORDS, TID_MASK, tie_of, word_count_for};
 use learned::range::Range;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -24,24 +24,15 @@ use crate::pg::index::Index;
 
 /// The largest number of columns of an index, including its included columns.
 pub const MAX_COLUMNS: usize = 8;
-/// The largest number of words of an entry.
-const MAX_WORDS: usize = WORD_COUNTS[WORD_COUNTS.len() - 1];
-
-/// The numbers of words for which [`for_words`] has compiled code. An entry of another number has
-/// unused words at its end; a word that never changes takes no space in a leaf.
-const WORD_COUNTS: [usize; 5] = [1, 2, 3, 4, 8];
-
-/// Calls a function that is generic over the number of words. The number is one of [`WORD_COUNTS`].
+/// Calls a function that is generic over the number of words. The number is one of
+/// [`learned::key::WORD_COUNTS`].
 macro_rules! for_words {
     ($words:expr, $function:ident($($argument:expr),* $(,)?)) => {
-        match $words {
-            1 => $function::<1>($($argument),*),
-            2 => $function::<2>($($argument),*),
-            3 => $function::<3>($($argument),*),
-            4 => $function::<4>($($argument),*),
-            8 => $function::<8>($($argument),*),
-            words => $crate::pg::codec::unknown_word_count(words),
-        }
+        learned::with_word_count!(
+            $words,
+            W => $function::<W>($($argument),*),
+            else $crate::pg::codec::unknown_word_count($words)
+        )
     };
 }
 pub(crate) use for_words;
@@ -63,7 +54,7 @@ pub struct EntryCodec {
     count: u8,
     /// The number of key columns, which come first. The others are included columns.
     keys: u8,
-    /// The number of words of an entry, one of [`WORD_COUNTS`].
+    /// The number of words of an entry, one of [`learned::key::WORD_COUNTS`].
     words: u8,
     /// Whether the SQL order is the physical order backwards.
     pub reversed: bool,
@@ -193,9 +184,8 @@ impl EntryCodec {
             };
             codec.words += column.field().words as u8;
         }
-        // More words than any count stay as they are, and are refused by the caller.
-        let compiled = |words: usize| WORD_COUNTS.into_iter().find(|&count| count >= words);
-        if let Some(words) = compiled(codec.words.into()) {
+        // A larger number is left as it is, and the caller refuses it.
+        if let Some(words) = word_count_for(codec.words()) {
             codec.words = words as u8;
         }
         codec

@@ -40,8 +40,8 @@ pub const MAX_LOG_ENTRIES: usize = 256;
 /// entries would otherwise fill the page.
 ///
 /// Trades: as [`MAX_LOG_ENTRIES`]. More than half is not possible: half of a page's runs and all of
-/// its log must fit a page, so that a leaf can always be bisected, and a patch of the whole log must
-/// not be longer than half a page.
+/// its log must fit a page, so that a leaf can always be bisected, and a patch of the whole log
+/// must not be longer than half a page.
 ///
 /// Measured by: `a_leaf_behaves_as_a_set` (fails at two thirds with [`MAX_LOG_ENTRIES`] of 512),
 /// `full_pages_with_full_logs`.
