@@ -9,7 +9,7 @@ export PG_CONFIG PGVER OMENDB_WORK AM TESTS PARTS DESTDIR
 cargo := scripts/cargo.sh
 
 .PHONY: all deps check build install test demo bench bench-inserts bench-columns bench-vacuum \
-    bench-model fuzz lint clean
+    bench-model bench-daily fuzz lint clean
 
 all: build
 
@@ -39,6 +39,9 @@ bench: install
 
 bench-inserts: install
 	benches/inserts.sh
+
+bench-daily: install
+	benches/daily.sh
 
 bench-model: install
 	benches/model.sh

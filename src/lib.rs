@@ -6,7 +6,7 @@
 //! | `write/`   | adding entries; entries of one statement that wait to be added together    |
 //! | `reclaim/` | deleting the entries of dead rows before VACUUM does                       |
 //! | `session/` | what a session remembers about an index: model, root, counters             |
-//! | `planner/` | costs, and the place for statistics, paths and planner hooks               |
+//! | `planner/` | costs, row comparisons, and the place for more of the planner               |
 //! | `exec/`    | the place for executor nodes; there are none yet, and no folder            |
 //! | `inspect/` | SQL functions that check and describe an index                             |
 //! | `storage/` | the pages of an index: shared buffers, locks, WAL                          |
@@ -52,4 +52,5 @@ pub extern "C-unwind" fn _PG_init() {
     options::register();
     session::shared::register();
     write::hooks::register();
+    planner::row_comparison::register();
 }

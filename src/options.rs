@@ -35,6 +35,7 @@ pub fn allow_unique() -> bool {
 
 /// `omendb.shared_counters`.
 static SHARED_COUNTERS: GucSetting<bool> = GucSetting::<bool>::new(true);
+static ENABLE_ROW_COMPARISON: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// Whether this session adds its counts to those of all sessions, if the server gives it shared
 /// memory on demand.
@@ -92,6 +93,14 @@ pub fn register() {
         GucFlags::UNIT_KB,
     );
     GucRegistry::define_bool_guc(
+        c"omendb.enable_row_comparison",
+        c"Enables the planner's use of row comparisons as conditions of learned indexes.",
+        c"A row comparison is a condition such as (a, b) > (x, y).",
+        &ENABLE_ROW_COMPARISON,
+        GucContext::Userset,
+        GucFlags::EXPLAIN,
+    );
+    GucRegistry::define_bool_guc(
         c"omendb.shared_counters",
         c"Counts the searches of all sessions together.",
         c"From PostgreSQL 17 on, a session that uses a learned index allocates a segment of \
@@ -122,6 +131,11 @@ pub fn register() {
             kind
         }
     });
+}
+
+/// Whether the planner makes index conditions of row comparisons.
+pub fn enable_row_comparison() -> bool {
+    ENABLE_ROW_COMPARISON.get()
 }
 
 /// The access method's `amoptions`.

@@ -13,6 +13,7 @@ pub mod cross_type;
 pub mod ffi;
 pub mod hint;
 pub mod index;
+pub mod index_paths;
 pub mod list;
 pub mod node;
 pub mod opened;
