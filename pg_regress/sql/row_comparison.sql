@@ -1,5 +1,5 @@
--- Row comparisons as conditions of learned indexes: the same rows as a sequential scan gives, in the
--- same order, with the setting on and off.
+-- Row comparisons as conditions of learned indexes: the same rows in the same order as from a
+-- sequential scan, with the setting on and off.
 CREATE TABLE row_pairs (a int4, b int2, c int8, d timestamptz, e date);
 INSERT INTO row_pairs
     SELECT nullif(i % 23, 7), nullif(i % 11, 3), nullif(i % 7, 2),
@@ -81,13 +81,19 @@ SET enable_sort = off;
 SET enable_bitmapscan = off;
 -- Pages of a list in both directions, with directions mixed, behind a fixed column.
 EXPLAIN (COSTS OFF) SELECT * FROM row_pairs WHERE (a, b) > (10, 5) ORDER BY a, b LIMIT 20;
-EXPLAIN (COSTS OFF) SELECT * FROM row_pairs WHERE (a, b) > (10, 5) ORDER BY a DESC, b DESC LIMIT 20;
+EXPLAIN (COSTS OFF)
+    SELECT * FROM row_pairs WHERE (a, b) > (10, 5) ORDER BY a DESC, b DESC LIMIT 20;
 EXPLAIN (COSTS OFF)
     SELECT * FROM row_pairs WHERE (a, b, c) <= (10, 5, 3) ORDER BY a, b DESC, c LIMIT 20;
 EXPLAIN (COSTS OFF) SELECT * FROM row_pairs
     WHERE c = 4 AND (d, a) > (timestamptz '2024-03-10 12:00+00', 10) ORDER BY d, a LIMIT 20;
+-- A sample of a table is not read by an index.
+SELECT (SELECT count(*) FROM row_pairs TABLESAMPLE BERNOULLI (10) REPEATABLE (1)
+        WHERE (a, b) > (10, 5))
+    < (SELECT count(*) / 2 FROM row_pairs WHERE (a, b) > (10, 5)) AS sampled;
 -- Columns that the index does not have: a bound of the first column, or of those it has.
-EXPLAIN (COSTS OFF) SELECT * FROM row_pairs WHERE (a, e) > (10, '2024-03-05') ORDER BY a, b LIMIT 20;
+EXPLAIN (COSTS OFF)
+    SELECT * FROM row_pairs WHERE (a, e) > (10, '2024-03-05') ORDER BY a, b LIMIT 20;
 -- A row that has changed meanwhile must be found again: the bound only.
 EXPLAIN (COSTS OFF)
     SELECT * FROM row_pairs WHERE (a, b) > (10, 5) ORDER BY a, b LIMIT 20 FOR UPDATE;

@@ -10,6 +10,7 @@ use super::node::{NodeRef, NodeType};
 pub struct RelationPlanner {
     root: *mut pg_sys::PlannerInfo,
     relation: *mut pg_sys::RelOptInfo,
+    entry: *mut pg_sys::RangeTblEntry,
 }
 
 /// The planner's description of an index of the relation.
@@ -54,8 +55,27 @@ impl RelationPlanner {
     pub unsafe fn from_raw(
         root: *mut pg_sys::PlannerInfo,
         relation: *mut pg_sys::RelOptInfo,
+        entry: *mut pg_sys::RangeTblEntry,
     ) -> Self {
-        Self { root, relation }
+        Self {
+            root,
+            relation,
+            entry,
+        }
+    }
+
+    /// Whether the planner makes index scans of the relation: it is a single table, not a sample of
+    /// one, and may have rows that satisfy the conditions.
+    pub fn may_scan_indexes(self) -> bool {
+        // SAFETY: the planner's own, see from_raw().
+        unsafe {
+            let entry = &*self.entry;
+            entry.rtekind == pg_sys::RTEKind::RTE_RELATION
+                && entry.tablesample.is_null()
+                && !entry.inh
+                && entry.relkind as u8 != pg_sys::RELKIND_FOREIGN_TABLE
+                && !pg_sys::is_dummy_rel(self.relation)
+        }
     }
 
     fn relation(&self) -> &pg_sys::RelOptInfo {

@@ -48,10 +48,10 @@ unsafe extern "C-unwind" fn add_paths(
         if let Some(next) = NEXT_HOOK {
             next(root, relation, number, entry);
         }
-        RelationPlanner::from_raw(root, relation)
+        RelationPlanner::from_raw(root, relation, entry)
     };
     let conditions = planner.row_comparisons();
-    if conditions.is_empty() || !options::enable_row_comparison() {
+    if conditions.is_empty() || !options::enable_row_comparison() || !planner.may_scan_indexes() {
         return;
     }
     for index in planner.indexes_with(amcostestimate as *const ()) {

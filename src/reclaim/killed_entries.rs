@@ -3,7 +3,7 @@
 //! nbtree marks such entries with unlogged hint bits. Here they are deleted by a logged change,
 //! which standbys see, too. So only entries are deleted whose rows were pruned to dead line
 //! pointers. A standby replays the record of the pruning first, and that record deals with queries
-//! that may still see the rows. ARCHITECTURE.md has the argument.
+//! that may still see the rows. docs/concurrency.md has the argument.
 
 use learned::cursor::Cursor;
 use learned::page::NO_BLOCK;

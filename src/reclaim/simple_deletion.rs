@@ -2,7 +2,7 @@
 //!
 //! This is nbtree's simple deletion without its hint bits: a sample of the leaf's rows decides
 //! whether the table is asked about all of them. Queries on standbys may still see the rows, so a
-//! record of the recovery conflict comes before the deletion. ARCHITECTURE.md has the argument.
+//! record of the recovery conflict comes before the deletion. docs/concurrency.md has the argument.
 
 use learned::Tree;
 use learned::page::Block;

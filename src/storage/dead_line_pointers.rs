@@ -5,7 +5,7 @@
 //! dead rows are exactly those whose line pointers were dead when it passed the table's page, and
 //! these stay dead until VACUUM frees them, after it has passed the indexes. So the callback is not
 //! needed for the entries of other line pointers, and one look at a page answers for all of its
-//! rows. ARCHITECTURE.md has the argument.
+//! rows. docs/concurrency.md has the argument.
 
 use learned::page::{self, Block, pd};
 use learned::store::Store;

@@ -4,7 +4,7 @@
 //! device among the rows of thousands, for example. The server fetches one row after the other, and
 //! each page costs a read, or half a dozen cache misses. The scan knows which rows come next and
 //! requests their pages in advance: from the operating system if a page is not in shared buffers,
-//! as bitmap heap scans do, else from the CPU. ARCHITECTURE.md has the figures. All of this is
+//! as bitmap heap scans do, else from the CPU. docs/measurements.md has the figures. All of this is
 //! advice.
 
 use learned::Entry;

@@ -8,7 +8,7 @@
 //! VACUUM must not free a row whose entry waits. It does not, as long as the transaction that has
 //! inserted the row is running. So an entry may wait only if nothing can take the row back before
 //! the entry is added. `INSERT ... ON CONFLICT` takes rows back, and so do subtransactions; the
-//! entries of their rows do not wait. ARCHITECTURE.md has the argument.
+//! entries of their rows do not wait. docs/concurrency.md has the argument.
 
 use std::any::Any;
 use std::cell::RefCell;

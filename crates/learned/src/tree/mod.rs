@@ -1,7 +1,7 @@
 //! The tree: leaves with all entries, inner pages above them, the meta page, the model.
 //!
-//! Invariants (ARCHITECTURE.md has the reasons; `crate::mem` and [`Tree::verify`] check them in the
-//! tests):
+//! Invariants (docs/concurrency.md has the reasons; `crate::mem` and [`Tree::verify`] check them
+//! in the tests):
 //! - Locks go right and up: a page is locked only while all pages held are left of it on its level,
 //!   or on lower levels. The meta page is last. New pages are outside this order.
 //! - After each lock, kind, level and fences of the page are checked. A search that is left of its

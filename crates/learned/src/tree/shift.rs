@@ -71,7 +71,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
             let Some(last) = full.last() else {
                 return Ok(true);
             };
-            // A VACUUM relies on where leaves begin: see ARCHITECTURE.md.
+            // A VACUUM relies on where leaves begin: see docs/concurrency.md.
             let Some(shifted) = self.store.unless_vacuuming(|| self.shift_right(*last)) else {
                 break;
             };
@@ -112,7 +112,7 @@ impl<S: Store, const W: usize> Tree<'_, S, W> {
     /// Distributes the entries of the leaf `left` and its neighbour `right`, which begins at
     /// `fence`, as `divide` says, if no backend has the right one pinned. Entries may go in either
     /// direction, but to the left only for a VACUUM that has passed both leaves: see
-    /// ARCHITECTURE.md.
+    /// docs/concurrency.md.
     fn commit_shift(
         &self,
         mut left: S::Write,

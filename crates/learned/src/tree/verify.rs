@@ -1,4 +1,4 @@
-//! Checking the whole index against the invariants of ARCHITECTURE.md.
+//! Checking the whole index against the invariants of docs/concurrency.md.
 
 use std::collections::{HashMap, HashSet};
 
