@@ -8,7 +8,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use learned::tree::{UniqueCheck as CoreCheck, UniqueVerdict};
+use learned::tree::{UniqueCheck, UniqueVerdict};
 use learned::{Block, Entry};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -60,7 +60,7 @@ impl CheckedRow {
     /// judge finds a conflict, and returns whether it did. No page is locked.
     pub fn retry_until_decided(
         &self,
-        mut attempt: impl FnMut(&mut CoreCheck<'_>) -> bool,
+        mut attempt: impl FnMut(&mut UniqueCheck<'_>) -> bool,
     ) -> KeyStatus {
         loop {
             let mut findings = Findings {
