@@ -68,7 +68,7 @@ done
 say "an index of another format is refused, and rebuilt"
 index=format_int8_index
 for number in 0 99; do
-    for kept_file in "$kept"/*/$index.xz; do xz -dc "$kept_file" > "${file[$index]}"; done
+    for kept_file in "$kept"/*/"$index".xz; do xz -dc "$kept_file" > "${file[$index]}"; done
     # The low byte of the format version in the meta page (docs/format.md).
     printf '%b' "\\x$(printf %02x $number)" |
         dd of="${file[$index]}" bs=1 seek=44 conv=notrunc status=none
