@@ -75,7 +75,24 @@ SELECT row_compare('a IS NULL AND (a, b) <op> (10, 5)', '{"a, b"}');
 SET LOCAL timezone = 'America/New_York';
 SELECT row_compare('(e, d) <op> (timestamptz ''2024-03-10 03:10-04'', ''2024-03-10 12:00+00'')',
     '{"e, d","e DESC, d DESC"}');
-COMMIT;
+-- A skipped hour: equal to one moment, values of a timestamp do not stand together.
+CREATE TEMP TABLE row_gap (ts timestamp, b int4);
+INSERT INTO row_gap VALUES ('2024-03-10 02:30', 1), ('2024-03-10 02:45', 1),
+    ('2024-03-10 03:30', 1), ('2024-03-10 04:00', 2);
+CREATE INDEX ON row_gap USING learned (ts, b);
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_sort = off;
+SET LOCAL enable_bitmapscan = off;
+SELECT * FROM row_gap WHERE (ts, b) > (timestamptz '2024-03-10 07:30+00', 0) ORDER BY ts, b;
+-- A class of operators with the order reversed does not change the order of the index.
+CREATE FUNCTION row_reverse(int4, int4) RETURNS int4 LANGUAGE sql IMMUTABLE
+    AS 'SELECT btint4cmp($2, $1)';
+CREATE OPERATOR CLASS row_int4_reverse FOR TYPE int4 USING btree AS OPERATOR 1 >, OPERATOR 2 >=,
+    OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 row_reverse(int4, int4);
+CREATE TEMP TABLE row_reversed AS SELECT i / 10 AS a, i % 10 AS b FROM generate_series(1, 300) i;
+CREATE INDEX ON row_reversed USING learned (a, b);
+SELECT * FROM row_reversed WHERE (a, b) > (10, 7) ORDER BY a, b LIMIT 4;
+ROLLBACK;
 SET enable_seqscan = off;
 SET enable_sort = off;
 SET enable_bitmapscan = off;
@@ -87,6 +104,9 @@ EXPLAIN (COSTS OFF)
     SELECT * FROM row_pairs WHERE (a, b, c) <= (10, 5, 3) ORDER BY a, b DESC, c LIMIT 20;
 EXPLAIN (COSTS OFF) SELECT * FROM row_pairs
     WHERE c = 4 AND (d, a) > (timestamptz '2024-03-10 12:00+00', 10) ORDER BY d, a LIMIT 20;
+-- Both ends of a range.
+EXPLAIN (COSTS OFF)
+    SELECT * FROM row_pairs WHERE (a, b) > (10, 5) AND (a, b) < (12, 3) ORDER BY a, b;
 -- A sample of a table is not read by an index.
 SELECT (SELECT count(*) FROM row_pairs TABLESAMPLE BERNOULLI (10) REPEATABLE (1)
         WHERE (a, b) > (10, 5))

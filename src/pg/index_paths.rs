@@ -44,8 +44,11 @@ pub struct RowMember {
     left_type: pg_sys::Oid,
     right_type: pg_sys::Oid,
     collation: pg_sys::Oid,
-    /// The number of `<`, `<=`, `>=` or `>`.
+    /// The number of `<`, `<=`, `>=` or `>` in the index's family of operators.
     pub strategy: u32,
+    /// Whether the column's values that are equal to a value stand together in the index, and those
+    /// above it behind them. That is not so where the comparison depends on the time zone.
+    pub is_monotone: bool,
 }
 
 impl RelationPlanner {
@@ -147,6 +150,22 @@ impl RelationPlanner {
         }
     }
 
+    /// The paths that the planner makes of one index, but for inner sides of nested loops. They are
+    /// not added to the relation.
+    pub fn plain_paths_of(self, index: PlannedIndex) -> Vec<PathRef> {
+        // SAFETY: without these the planner sees no joins. They are its own again afterwards.
+        unsafe {
+            let relation = &mut *self.relation;
+            let joins = std::mem::replace(&mut relation.joininfo, std::ptr::null_mut());
+            let has_joins = std::mem::replace(&mut relation.has_eclass_joins, false);
+            let paths = self.paths_of(index).plain;
+            let relation = &mut *self.relation;
+            relation.joininfo = joins;
+            relation.has_eclass_joins = has_joins;
+            paths
+        }
+    }
+
     /// The paths that the planner makes of one index. They are not added to the relation.
     pub fn paths_of(self, index: PlannedIndex) -> IndexPaths {
         let none = std::ptr::null_mut();
@@ -169,13 +188,17 @@ impl RelationPlanner {
     }
 
     /// A description of an index with other conditions: without `replaced`, and with `more`, each
-    /// with the condition from which it follows.
+    /// with the condition from which it follows. Also returns the new conditions.
     pub fn with_conditions(
         self,
         index: PlannedIndex,
         replaced: Option<Condition>,
         more: &[(Expression, Condition)],
-    ) -> PlannedIndex {
+    ) -> (PlannedIndex, Vec<Condition>) {
+        let new = more
+            .iter()
+            .map(|&(clause, origin)| self.condition(clause, origin));
+        let new: Vec<_> = new.map(Condition).collect();
         // SAFETY: the copy lives in the planner's memory, as the original does. Its lists are of
         // conditions.
         unsafe {
@@ -187,12 +210,11 @@ impl RelationPlanner {
                 .iter()
                 .map(|condition| std::ptr::from_ref(condition).cast_mut());
             let kept = old.filter(|&condition| replaced != Some(Condition(condition)));
-            let new = more
-                .iter()
-                .map(|&(clause, origin)| self.condition(clause, origin));
-            let all = kept.chain(new).map(|condition| condition.cast());
+            let all = kept
+                .chain(new.iter().map(|condition| condition.0))
+                .map(|condition| condition.cast());
             (*copy).indrestrictinfo = pointer_list(all);
-            PlannedIndex(copy)
+            (PlannedIndex(copy), new)
         }
     }
 
@@ -275,6 +297,7 @@ impl RelationPlanner {
             let relations = pg_sys::pull_varnos(self.root, expression.0.cast());
             !pg_sys::bms_is_member(relid, relations)
                 && !pg_sys::contain_volatile_functions(expression.0.cast())
+                && !pg_sys::contain_subplans(expression.0.cast())
         }
     }
 }
@@ -332,7 +355,7 @@ impl Condition {
             };
             let oid = |list: *const pg_sys::List| (*(*list).elements.add(at)).oid_value;
             let (left, right) = (side(row.largs)?, side(row.rargs)?);
-            let (family, mut operator) = (oid(row.opfamilies), oid(row.opnos));
+            let mut operator = oid(row.opnos);
             let (column, value, position) = match (index.column_of(left), index.column_of(right)) {
                 (Some(position), None) => (left, right, position),
                 (None, Some(position)) => {
@@ -346,7 +369,10 @@ impl Condition {
             }
             let (mut left_type, mut right_type) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
             pg_sys::op_input_types(operator, &raw mut left_type, &raw mut right_type);
+            // The family of the row comparison may be another one, with another order.
+            let family = *(*index.0).opfamily.add(position);
             let strategy = pg_sys::get_op_opfamily_strategy(operator, family);
+            let immutable = pg_sys::PROVOLATILE_IMMUTABLE as std::ffi::c_char;
             let member = RowMember {
                 column,
                 value,
@@ -354,6 +380,7 @@ impl Condition {
                 left_type,
                 right_type,
                 collation: oid(row.inputcollids),
+                is_monotone: pg_sys::op_volatile(operator) == immutable,
                 strategy: u32::try_from(strategy)
                     .ok()
                     .filter(|&strategy| strategy > 0)?,
@@ -407,6 +434,23 @@ impl PathRef {
     pub fn is_plain_scan(&self, direction: ScanDirection::Type) -> bool {
         self.index_path()
             .is_some_and(|path| path.indexscandir == direction && path.path.param_info.is_null())
+    }
+
+    /// Whether the path is no index scan, or one that has all of these conditions in the index.
+    pub fn uses(&self, conditions: &[Condition]) -> bool {
+        let Some(scan) = self.index_path() else {
+            return true;
+        };
+        // SAFETY: a list of index clauses.
+        let clauses = unsafe { PointerList::<pg_sys::IndexClause>::from_raw(scan.indexclauses) };
+        let is_used = |condition: &Condition| clauses.iter().any(|c| c.rinfo == condition.0);
+        conditions.iter().all(is_used)
+    }
+
+    /// Whether the planner knows anything of the order of the path's rows.
+    pub fn has_order(&self) -> bool {
+        // SAFETY: a path of the relation.
+        unsafe { !(*self.0).pathkeys.is_null() }
     }
 
     /// Whether the planner knows the same of the order of both paths' rows.

@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use super::cost::amcostestimate;
 use crate::options;
 use crate::pg::index_paths::{
-    Condition, Expression, IndexPaths, PathRef, PlannedIndex, RelationPlanner, RowMember,
+    Condition, Expression, PathRef, PlannedIndex, RelationPlanner, RowMember,
 };
 
 static mut NEXT_HOOK: pg_sys::set_rel_pathlist_hook_type = None;
@@ -67,16 +67,27 @@ unsafe extern "C-unwind" fn add_paths(
 fn replace_paths(planner: RelationPlanner, index: PlannedIndex, rows: &[RowComparison]) {
     let bound = |row: &RowComparison| Some((row.bound()?, row.condition));
     let bounds: SmallVec<[_; 2]> = rows.iter().filter_map(bound).collect();
-    if bounds.is_empty() {
+    let (bounded, conditions) = planner.with_conditions(index, None, &bounds);
+    let mut made = planner.paths_of(bounded);
+    if bounds.is_empty() || !made.plain.iter().all(|path| path.uses(&conditions)) {
+        // Row security keeps conditions with some operators out of indexes.
         return;
     }
     planner.remove_scans(index);
-    let mut made = planner.paths_of(planner.with_conditions(index, None, &bounds));
     if planner.may_append_scans() {
-        let appends = rows
+        let append = |(at, row): (usize, &RowComparison)| {
+            let others = rows.iter().enumerate().filter(|(i, _)| *i != at);
+            let others: SmallVec<[_; 2]> = others.filter_map(|(_, row)| bound(row)).collect();
+            let (index, _) = planner.with_conditions(index, None, &others);
+            row.append_alternatives(planner, index)
+        };
+        for (direction, append) in rows
             .iter()
-            .find_map(|row| row.append_alternatives(planner, index));
-        for (direction, append) in appends.into_iter().flatten() {
+            .enumerate()
+            .find_map(append)
+            .into_iter()
+            .flatten()
+        {
             made.plain
                 .retain(|path| !path.is_plain_scan(direction) || !path.has_order_of(&append));
             made.plain.push(append);
@@ -159,13 +170,13 @@ impl RowComparison {
     }
 
     /// The paths that append the scans of the alternatives, with their directions. None where there
-    /// is one alternative, which is the bound.
+    /// is one alternative, which is the bound, or where they may overlap in the index.
     fn append_alternatives(
         &self,
         planner: RelationPlanner,
         index: PlannedIndex,
     ) -> Option<SmallVec<[(ScanDirection::Type, PathRef); 2]>> {
-        if self.members.len() < 2 {
+        if self.members.len() < 2 || !self.members.iter().all(|member| member.is_monotone) {
             return None;
         }
         let mut alternatives = SmallVec::<[Vec<PathRef>; 4]>::new();
@@ -174,15 +185,21 @@ impl RowComparison {
             let clauses = self.alternative(deciding)?.into_iter().map(with_origin);
             let replaced = self.is_whole.then_some(self.condition);
             let clauses: SmallVec<[_; 4]> = clauses.collect();
-            let index = planner.with_conditions(index, replaced, &clauses);
-            let IndexPaths { plain, .. } = planner.paths_of(index);
+            let (index, conditions) = planner.with_conditions(index, replaced, &clauses);
+            let mut plain = planner.plain_paths_of(index);
+            plain.retain(|path| path.uses(&conditions));
             planner.estimate_rows(index, &plain);
             alternatives.push(plain);
         }
         let append = |direction| {
             let scan = |paths: &Vec<PathRef>| {
-                let mut paths = paths.iter().copied();
-                paths.find(|path| path.is_plain_scan(direction))
+                let scans = || {
+                    paths
+                        .iter()
+                        .copied()
+                        .filter(|path| path.is_plain_scan(direction))
+                };
+                scans().find(PathRef::has_order).or_else(|| scans().next())
             };
             let mut scans = alternatives.iter().map(scan).collect::<Option<Vec<_>>>()?;
             if direction == BackwardScanDirection {
