@@ -83,6 +83,9 @@ CREATE INDEX ON row_gap USING learned (ts, b);
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_sort = off;
 SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_indexscan = on;
+SET LOCAL enable_indexonlyscan = on;
+SET LOCAL omendb.enable_row_comparison = on;
 SELECT * FROM row_gap WHERE (ts, b) > (timestamptz '2024-03-10 07:30+00', 0) ORDER BY ts, b;
 -- A class of operators with the order reversed does not change the order of the index.
 CREATE FUNCTION row_reverse(int4, int4) RETURNS int4 LANGUAGE sql IMMUTABLE
