@@ -20,6 +20,8 @@ const SEARCHES_UNSHARED: u64 = 64;
 
 thread_local! {
     static SESSION: RefCell<HashMap<u32, &'static Counters>> = RefCell::default();
+    /// Whether the server will call [`at_exit`]. It has room for few such callbacks.
+    static IS_REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// This session's counters of an index.
@@ -38,8 +40,7 @@ pub struct Counters {
 pub fn for_index(index: Index) -> &'static Counters {
     let oid = index.oid().to_u32();
     let shared = !index.is_temporary() && shared::tally().is_some();
-    let is_first = SESSION.with_borrow(|all| !all.values().any(|counters| counters.is_shared()));
-    if shared && is_first {
+    if shared && !IS_REGISTERED.replace(true) {
         // SAFETY: the callback is a function of this library, which stays loaded. Shared memory of
         // both kinds is still there when it runs.
         unsafe { pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null()) };
